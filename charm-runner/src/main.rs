@@ -1,0 +1,3 @@
+//! The `charm-runner` command.
+
+fn main() {}

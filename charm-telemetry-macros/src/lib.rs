@@ -1,0 +1,1 @@
+//! The `#[charm_exporter]` attribute.
