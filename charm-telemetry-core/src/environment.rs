@@ -1,0 +1,168 @@
+//! Where exporters get their configuration: the environment, taken once and then unchanging.
+//!
+//! Rule: reading collects every problem, and no problem ever shows a value that may be a secret.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+
+use crate::descriptor::VariableDescriptor;
+
+/// A snapshot of environment variables.
+///
+/// ```
+/// use charm_telemetry_core::Environment;
+///
+/// let environment = Environment::from_pairs([("DD_SITE", "datadoghq.eu")]);
+/// assert_eq!(environment.get("DD_SITE"), Some("datadoghq.eu"));
+/// ```
+#[derive(Clone, Default)]
+pub struct Environment {
+    variables: BTreeMap<String, OsString>,
+}
+
+impl Environment {
+    /// The environment of this process. Variables whose names are not UTF-8 are left out.
+    pub fn from_process() -> Self {
+        let named = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value));
+        Self { variables: std::env::vars_os().filter_map(named).collect() }
+    }
+
+    /// Just these variables.
+    pub fn from_pairs<N: Into<String>, V: Into<OsString>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        let mut environment = Self::default();
+        for (name, value) in pairs {
+            environment.set(name, value);
+        }
+        environment
+    }
+
+    /// Sets a variable in this snapshot (never in the process).
+    pub fn set(&mut self, name: impl Into<String>, value: impl Into<OsString>) {
+        self.variables.insert(name.into(), value.into());
+    }
+
+    /// The value of a variable that is set, not empty, and UTF-8.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name)?.to_str().filter(|value| !value.is_empty())
+    }
+
+    /// Every variable, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &OsString)> {
+        self.variables.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    fn is_unreadable(&self, name: &str) -> bool {
+        self.variables.get(name).is_some_and(|value| value.to_str().is_none())
+    }
+}
+
+/// Shows the names alone: any value may be a secret.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.variables.keys()).finish()
+    }
+}
+
+/// A variable that is missing or cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VariableProblem {
+    /// The variable.
+    pub variable: &'static str,
+    /// What is wrong and the way out; never the value of a secret.
+    pub message: String,
+}
+
+/// Reads the fields of one exporter and remembers what was wrong.
+#[derive(Debug)]
+pub struct EnvironmentReader<'a> {
+    environment: &'a Environment,
+    problems: Vec<VariableProblem>,
+}
+
+impl<'a> EnvironmentReader<'a> {
+    /// A reader without problems yet.
+    pub fn new(environment: &'a Environment) -> Self {
+        Self { environment, problems: Vec::new() }
+    }
+
+    /// Everything that was wrong so far.
+    pub fn into_problems(self) -> Vec<VariableProblem> {
+        self.problems
+    }
+
+    /// Records a problem of a variable.
+    pub fn problem(&mut self, variable: &'static str, message: impl Into<String>) {
+        self.problems.push(VariableProblem { variable, message: message.into() });
+    }
+
+    /// Reads a field that may be absent: the first name that is set, else the default, parsed by `parse`.
+    /// `None` if there is no value or if it was refused, which is then recorded.
+    pub fn optional<T>(
+        &mut self,
+        variable: &'static VariableDescriptor,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let (name, text) = self.lookup(variable)?;
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(_) if variable.secret => {
+                self.problem(
+                    name,
+                    format!("the value of `{name}` is not valid (it is a secret, so it is not shown)"),
+                );
+                None
+            }
+            Err(why) => {
+                self.problem(name, format!("`{name}` is `{}`: {why}", shorten(text)));
+                None
+            }
+        }
+    }
+
+    /// Reads a field that must be there. `None` after a problem was recorded.
+    pub fn required<T>(
+        &mut self,
+        variable: &'static VariableDescriptor,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        if self.lookup(variable).is_none() && !self.any_unreadable(variable) {
+            self.problem(variable.names[0], missing(variable));
+        }
+        self.optional(variable, parse)
+    }
+
+    fn any_unreadable(&self, variable: &VariableDescriptor) -> bool {
+        variable.names.iter().any(|name| self.environment.is_unreadable(name))
+    }
+
+    fn lookup(&mut self, variable: &'static VariableDescriptor) -> Option<(&'static str, &'a str)> {
+        for &name in variable.names {
+            if let Some(text) = self.environment.get(name) {
+                return Some((name, text));
+            }
+            if self.environment.is_unreadable(name) && !self.problems.iter().any(|p| p.variable == name) {
+                self.problem(name, format!("the value of `{name}` is not UTF-8"));
+            }
+        }
+        variable.default.map(|text| (variable.names[0], text))
+    }
+}
+
+fn missing(variable: &VariableDescriptor) -> String {
+    let (first, others) = (variable.names[0], &variable.names[1..]);
+    let aliases = if others.is_empty() { String::new() } else { format!(" (or `{}`)", others.join("`, `")) };
+    let purpose = variable.doc.lines().next().unwrap_or_default().trim().trim_end_matches('.');
+    let purpose = if purpose.is_empty() { String::new() } else { format!(": {purpose}") };
+    let unset = if others.is_empty() { "it is not set" } else { "none is set" };
+    format!("needs `{first}`{aliases}{purpose}; {unset}")
+}
+
+fn shorten(text: &str) -> String {
+    const SHOWN: usize = 60;
+    if text.chars().count() <= SHOWN {
+        text.to_owned()
+    } else {
+        text.chars().take(SHOWN).chain("...".chars()).collect()
+    }
+}

@@ -1,0 +1,230 @@
+//! What an exporter is: a trait with one hook per thing that happens.
+//!
+//! Rule: an author implements only the hooks they need, and never sees threads, queues or retries.
+
+use std::cell::Cell;
+use std::error::Error;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+use crate::event::{Event, EventKind, EventTime, LlmEnd, LlmStart};
+use crate::id::{CallId, RunId};
+use crate::interest::Interest;
+use crate::stream_event::StreamEvent;
+
+/// Why a hook failed: any error, by `?`.
+pub type HookError = Box<dyn Error + Send + Sync>;
+
+/// What a hook answers. An error drops this one event for this one exporter, is counted under `hook_error` and shown
+/// to the operator; the next event comes as usual.
+pub type HookResult = Result<(), HookError>;
+
+/// Sends what happens in a run somewhere.
+///
+/// # Contract
+///
+/// - Hooks run on the exporter's own thread, one at a time, in the order of the events. They may block: neither the
+///   agent nor another exporter waits. The lane that calls them is bounded; what does not fit is counted.
+/// - A hook that panics loses that event. The exporter is dropped and built anew, after a growing pause.
+/// - A hook that is not implemented costs nothing: its default body tells the lane not to send that kind of event again.
+///   An exporter that wraps others therefore hands each of them only the hooks that it really has.
+/// - After [`shutdown`](Self::shutdown) no hook is called.
+///
+/// ```
+/// use charm_telemetry_core::{HookContext, HookResult, TelemetryExporter};
+///
+/// #[derive(Default)]
+/// struct Counter {
+///     tools: u64,
+/// }
+///
+/// impl TelemetryExporter for Counter {
+///     fn on_tool_start(&mut self, _cx: &HookContext<'_>, _tool_name: &str, _input: &str) -> HookResult {
+///         self.tools += 1;
+///         Ok(())
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an exporter",
+    label = "this type has no `impl TelemetryExporter`",
+    note = "write `impl TelemetryExporter for {Self} {{ .. }}` with the hooks that you need; every hook has a default"
+)]
+#[expect(unused_variables, reason = "the names of the arguments are documentation")]
+pub trait TelemetryExporter: Send + 'static {
+    /// A run began. `inputs` is a JSON object.
+    ///
+    /// # Errors
+    /// As for every hook: see [`HookResult`].
+    fn on_run_start(&mut self, cx: &HookContext<'_>, inputs: &RawValue) -> HookResult {
+        cx.not_interested()
+    }
+
+    /// A run succeeded or was suspended. `outputs` is the adapter's result object.
+    ///
+    /// # Errors
+    /// As for every hook: see [`HookResult`].
+    fn on_run_end(&mut self, cx: &HookContext<'_>, outputs: &RawValue) -> HookResult {
+        cx.not_interested()
+    }
+
+    /// A run failed.
+    ///
+    /// # Errors
+    /// As for every hook: see [`HookResult`].
+    fn on_error(&mut self, cx: &HookContext<'_>, error: &str) -> HookResult {
+        cx.not_interested()
+    }
+
+    /// A tool was called.
+    ///
+    /// # Errors
+    /// As for every hook: see [`HookResult`].
+    fn on_tool_start(&mut self, cx: &HookContext<'_>, tool_name: &str, input: &str) -> HookResult {
+        cx.not_interested()
+    }
+
+    /// A tool answered.
+    ///
+    /// # Errors
+    /// As for every hook: see [`HookResult`].
+    fn on_tool_end(&mut self, cx: &HookContext<'_>, tool_name: &str, output: &str) -> HookResult {
+        cx.not_interested()
+    }
+
+    /// A tool failed.
+    ///
+    /// # Errors
+    /// As for every hook: see [`HookResult`].
+    fn on_tool_error(&mut self, cx: &HookContext<'_>, tool_name: &str, error: &str) -> HookResult {
+        cx.not_interested()
+    }
+
+    /// A model was called.
+    ///
+    /// # Errors
+    /// As for every hook: see [`HookResult`].
+    fn on_llm_start(&mut self, cx: &HookContext<'_>, start: &LlmStart) -> HookResult {
+        cx.not_interested()
+    }
+
+    /// A model produced a token.
+    ///
+    /// # Errors
+    /// As for every hook: see [`HookResult`].
+    fn on_llm_new_token(&mut self, cx: &HookContext<'_>, token: &str) -> HookResult {
+        cx.not_interested()
+    }
+
+    /// A model's answer is complete.
+    ///
+    /// # Errors
+    /// As for every hook: see [`HookResult`].
+    fn on_llm_end(&mut self, cx: &HookContext<'_>, end: &LlmEnd) -> HookResult {
+        cx.not_interested()
+    }
+
+    /// A call of a model failed.
+    ///
+    /// # Errors
+    /// As for every hook: see [`HookResult`].
+    fn on_llm_error(&mut self, cx: &HookContext<'_>, error: &str) -> HookResult {
+        cx.not_interested()
+    }
+
+    /// The agent decided to use a tool.
+    ///
+    /// # Errors
+    /// As for every hook: see [`HookResult`].
+    fn on_agent_action(&mut self, cx: &HookContext<'_>, tool: &str, tool_input: &str) -> HookResult {
+        cx.not_interested()
+    }
+
+    /// Something else went to the end user: status, thinking, the final result, artifacts, state, unknown kinds.
+    ///
+    /// # Errors
+    /// As for every hook: see [`HookResult`].
+    fn on_stream_event(&mut self, cx: &HookContext<'_>, event: &StreamEvent) -> HookResult {
+        cx.not_interested()
+    }
+
+    /// No more events will come. Send what is still held, within `deadline`.
+    ///
+    /// # Errors
+    /// An error is shown to the operator; nothing is called after it.
+    fn shutdown(&mut self, deadline: Duration) -> HookResult {
+        Ok(())
+    }
+}
+
+/// Whose event a hook is called for, and when it happened.
+#[derive(Debug)]
+pub struct HookContext<'a> {
+    event: &'a Event,
+    interest: &'a Cell<Interest>,
+}
+
+impl<'a> HookContext<'a> {
+    pub(crate) fn new(event: &'a Event, interest: &'a Cell<Interest>) -> Self {
+        Self { event, interest }
+    }
+
+    /// The run.
+    pub fn run_id(&self) -> RunId {
+        self.event.run
+    }
+
+    /// The event's place in the run, from 0, dense.
+    pub fn sequence(&self) -> u64 {
+        self.event.sequence
+    }
+
+    /// The call that the event belongs to, if it belongs to one.
+    pub fn call_id(&self) -> Option<CallId> {
+        self.event.call
+    }
+
+    /// The call in which that call was made, if it was made in one.
+    pub fn parent_call_id(&self) -> Option<CallId> {
+        self.event.parent
+    }
+
+    /// When the event was emitted (not when the hook is called).
+    pub fn time(&self) -> EventTime {
+        self.event.time
+    }
+
+    /// What every default hook answers: events of this kind need not come again.
+    ///
+    /// # Errors
+    /// None: the result is there so that it can be the whole body of a hook.
+    pub fn not_interested(&self) -> HookResult {
+        let hook = self.event.kind.hook();
+        self.interest.set(self.interest.get().without(hook));
+        Ok(())
+    }
+}
+
+/// Calls the hook that belongs to the event.
+pub(crate) fn call_hook(
+    exporter: &mut dyn TelemetryExporter,
+    event: &Event,
+    interest: &Cell<Interest>,
+) -> HookResult {
+    let cx = HookContext::new(event, interest);
+    match &event.kind {
+        EventKind::RunStart { inputs } => exporter.on_run_start(&cx, inputs),
+        EventKind::RunEnd { outputs } => exporter.on_run_end(&cx, outputs),
+        EventKind::Error { error } => exporter.on_error(&cx, error),
+        EventKind::ToolStart { tool_name, input } => exporter.on_tool_start(&cx, tool_name, input),
+        EventKind::ToolEnd { tool_name, output } => exporter.on_tool_end(&cx, tool_name, output),
+        EventKind::ToolError { tool_name, error } => exporter.on_tool_error(&cx, tool_name, error),
+        EventKind::LlmStart(start) => exporter.on_llm_start(&cx, start),
+        EventKind::LlmNewToken { token } => exporter.on_llm_new_token(&cx, token),
+        EventKind::LlmEnd(end) => exporter.on_llm_end(&cx, end),
+        EventKind::LlmError { error } => exporter.on_llm_error(&cx, error),
+        EventKind::AgentAction { tool, tool_input } => exporter.on_agent_action(&cx, tool, tool_input),
+        EventKind::Stream(event) => exporter.on_stream_event(&cx, event),
+    }
+}
