@@ -25,7 +25,7 @@ pub struct ManualClock {
 
 impl ManualClock {
     /// The calendar time at which every manual clock starts: 2025-01-01T00:00:00Z.
-    pub const START: Duration = Duration::from_secs(1_735_689_600);
+    pub const START: Duration = Duration::from_hours(482_136);
 
     /// A clock at its start.
     pub fn new() -> Self {
