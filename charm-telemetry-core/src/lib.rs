@@ -1,1 +1,3 @@
 //! The SDK of Charm Telemetry.
+
+pub mod protocol;
