@@ -123,7 +123,8 @@ fn parse_object(bytes: &[u8]) -> Result<EventLine<'_>, Malformed> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| Malformed::NotUtf8 { valid_up_to: error.valid_up_to() })?;
     let json = text.trim_matches([' ', '\t']);
-    if memchr::memchr2(b'\n', b'\r', json.as_bytes()).is_some() {
+    let has_control = json.bytes().fold(false, |seen, byte| seen | (byte < b' '));
+    if has_control && json.contains(['\n', '\r']) {
         return Err(Malformed::LineBreak);
     }
     if nests_too_deep(json.as_bytes()) {
@@ -131,9 +132,13 @@ fn parse_object(bytes: &[u8]) -> Result<EventLine<'_>, Malformed> {
     }
     let indent = text.len() - text.trim_start_matches([' ', '\t']).len();
     let not_json = |error: serde_json::Error| Malformed::NotJson { column: indent + error.column() };
-    if !json.starts_with('{') {
-        let value = serde_json::from_str::<IgnoredAny>(json);
-        return Err(value.map_or_else(not_json, |_| Malformed::NotAnObject));
+    let is_object = json.starts_with('{');
+    if has_control || !is_object {
+        // Keys read as bytes, as below, may hold bare control characters; read as nothing they may not.
+        serde_json::from_str::<IgnoredAny>(json).map_err(not_json)?;
+    }
+    if !is_object {
+        return Err(Malformed::NotAnObject);
     }
     let mut parser = serde_json::Deserializer::from_str(json);
     let kind = parser.deserialize_map(TypeOfObject).map_err(not_json)?;
