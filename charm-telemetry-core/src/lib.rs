@@ -13,6 +13,7 @@ mod manager;
 mod notice;
 mod outcome;
 mod problem;
+pub mod protocol;
 mod pump;
 mod redact;
 mod registry;

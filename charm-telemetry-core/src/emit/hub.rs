@@ -19,7 +19,7 @@ use crate::id::{CallId, RunId};
 const RING_WORDS: usize = 64 * 1024;
 
 /// Parcels that may wait for the pump before an emitter has to. The pump only stops when stdout does.
-const MAX_PARCELS: usize = 16 * 1024;
+const MAX_PARCELS: usize = 128 * 1024;
 
 /// The same bound in bytes.
 const MAX_PARCEL_BYTES: usize = 64 * 1024 * 1024;
@@ -136,6 +136,12 @@ impl Hub {
 
     pub(crate) fn has_work(&self) -> bool {
         !lock(&self.parcels).queue.is_empty() || lock(&self.rings).iter().any(|ring| !ring.is_empty())
+    }
+
+    /// Whether emitters should pause before they have to: half of the room is taken.
+    pub(crate) fn is_half_full(&self) -> bool {
+        let parcels = lock(&self.parcels);
+        parcels.queue.len() > MAX_PARCELS / 2 || parcels.bytes > MAX_PARCEL_BYTES / 2
     }
 
     pub(crate) fn has_streams(&self) -> bool {

@@ -63,6 +63,17 @@ impl Manager {
         &self.warnings
     }
 
+    /// Whether stdout is read more slowly than events come: whoever reads them from somewhere should pause. Emitting
+    /// works on and blocks when there is no room at all.
+    pub fn is_full(&self) -> bool {
+        self.hub.is_half_full()
+    }
+
+    /// Wakes the pump now. After tokens that came in a burst from elsewhere, so that they go on at once.
+    pub fn nudge(&self) {
+        self.hub.wake_pump();
+    }
+
     /// Takes out of texts what must not be seen.
     pub fn redactor(&self) -> &Arc<Redactor> {
         &self.redactor

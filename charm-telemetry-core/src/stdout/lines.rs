@@ -5,9 +5,7 @@
 use serde_json::ser::Serializer;
 
 use crate::event::{Event, EventKind};
-
-/// What begins every event line.
-const EVENT_MARKER: &str = "__CHARM_EVENT__";
+use crate::protocol::EVENT_MARKER;
 
 /// Of a tool's output so many characters are shown.
 const SHOWN_OUTPUT: usize = 500;
