@@ -30,6 +30,8 @@ pub mod testing;
 mod value;
 
 pub use call::{LlmCall, ToolCall};
+#[doc = include_str!("charm_exporter.md")]
+pub use charm_telemetry_macros::charm_exporter;
 pub use descriptor::{ExporterDescriptor, Factory, Registration, VariableDescriptor};
 pub use environment::{Environment, EnvironmentReader, VariableProblem};
 pub use event::{Event, EventKind, EventTime, Hook, LlmEnd, LlmStart, TokenUsage};
