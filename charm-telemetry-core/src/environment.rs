@@ -91,6 +91,11 @@ impl<'a> EnvironmentReader<'a> {
         self.problems
     }
 
+    /// How many problems there were so far.
+    pub(crate) fn problem_count(&self) -> usize {
+        self.problems.len()
+    }
+
     /// Records a problem of a variable.
     pub fn problem(&mut self, variable: &'static str, message: impl Into<String>) {
         self.problems.push(VariableProblem { variable, message: message.into() });
@@ -103,9 +108,18 @@ impl<'a> EnvironmentReader<'a> {
         variable: &'static VariableDescriptor,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let (name, text) = self.lookup(variable)?;
+        let (name, text, source) = self.lookup(variable)?;
         match parse(text) {
             Ok(value) => Some(value),
+            Err(why) if source == Source::Default => {
+                self.problem(
+                    name,
+                    format!(
+                        "the default of `{name}`, `{text}`, cannot be read: {why}; set the variable, and tell the exporter's author"
+                    ),
+                );
+                None
+            }
             Err(_) if variable.secret => {
                 self.problem(
                     name,
@@ -136,17 +150,24 @@ impl<'a> EnvironmentReader<'a> {
         variable.names.iter().any(|name| self.environment.is_unreadable(name))
     }
 
-    fn lookup(&mut self, variable: &'static VariableDescriptor) -> Option<(&'static str, &'a str)> {
+    fn lookup(&mut self, variable: &'static VariableDescriptor) -> Option<(&'static str, &'a str, Source)> {
         for &name in variable.names {
             if let Some(text) = self.environment.get(name) {
-                return Some((name, text));
+                return Some((name, text, Source::Environment));
             }
             if self.environment.is_unreadable(name) && !self.problems.iter().any(|p| p.variable == name) {
                 self.problem(name, format!("the value of `{name}` is not UTF-8"));
             }
         }
-        variable.default.map(|text| (variable.names[0], text))
+        variable.default.map(|text| (variable.names[0], text, Source::Default))
     }
+}
+
+/// Who wrote the text of a variable.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Environment,
+    Default,
 }
 
 fn missing(variable: &VariableDescriptor) -> String {
