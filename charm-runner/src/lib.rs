@@ -1,1 +1,3 @@
 //! Runs agents.
+
+pub mod bridge;
