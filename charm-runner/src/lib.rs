@@ -1,3 +1,4 @@
 //! Runs agents.
 
 pub mod child;
+pub mod bridge;
