@@ -85,6 +85,11 @@ impl LlmCall {
         tokens.inspect(|token| self.token(token.as_ref()))
     }
 
+    /// Another model is called within this call.
+    pub fn llm_call(&self, start: LlmStart) -> Self {
+        Self::start(&self.call.scope, start)
+    }
+
     /// A tool is called within this call.
     pub fn tool_call(&self, tool_name: &str, input: &str) -> ToolCall {
         ToolCall::start(&self.call.scope, tool_name, input)

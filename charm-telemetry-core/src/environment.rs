@@ -71,6 +71,8 @@ pub struct VariableProblem {
     pub variable: &'static str,
     /// What is wrong and the way out; never the value of a secret.
     pub message: String,
+    /// It is not set at all: elsewhere it may be.
+    pub missing: bool,
 }
 
 /// Reads the fields of one exporter and remembers what was wrong.
@@ -98,7 +100,7 @@ impl<'a> EnvironmentReader<'a> {
 
     /// Records a problem of a variable.
     pub fn problem(&mut self, variable: &'static str, message: impl Into<String>) {
-        self.problems.push(VariableProblem { variable, message: message.into() });
+        self.problems.push(VariableProblem { variable, message: message.into(), missing: false });
     }
 
     /// Reads a field that may be absent: the first name that is set, else the default, parsed by `parse`.
@@ -141,7 +143,8 @@ impl<'a> EnvironmentReader<'a> {
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         if self.lookup(variable).is_none() && !self.any_unreadable(variable) {
-            self.problem(variable.names[0], missing(variable));
+            let message = missing(variable);
+            self.problems.push(VariableProblem { variable: variable.names[0], message, missing: true });
         }
         self.optional(variable, parse)
     }

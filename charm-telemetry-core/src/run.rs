@@ -122,7 +122,8 @@ impl Run {
         }
     }
 
-    fn emit(&self, kind: EventKind) {
+    /// Emits any event that belongs to no call that is open.
+    pub fn emit(&self, kind: EventKind) {
         self.scope.core.emit(None, None, Some(kind));
     }
 }

@@ -83,17 +83,13 @@ impl Launch {
     ///
     /// When the inputs are not JSON, when the project is not there, or when there is no descriptor left.
     pub fn command(&self) -> Result<Command, LaunchError> {
-        let project = self.project.canonicalize().map_err(|source| LaunchError::Project {
-            path: self.project.clone(),
-            source,
-        })?;
+        let project = self
+            .project
+            .canonicalize()
+            .map_err(|source| LaunchError::Project { path: self.project.clone(), source })?;
         let request = in_memory(&self.request(&project)?).map_err(LaunchError::Request)?;
         let mut command = Command::new(&self.python);
-        command
-            .arg("-c")
-            .arg(LOADER)
-            .current_dir(&project)
-            .env(REQUEST_ENV, request.as_raw_fd().to_string());
+        command.arg("-c").arg(LOADER).current_dir(&project).env(REQUEST_ENV, request.as_raw_fd().to_string());
         hand_on(&mut command, request);
         Ok(command)
     }
@@ -175,7 +171,10 @@ fn in_memory(bytes: &[u8]) -> io::Result<File> {
 }
 
 /// Lets the child of this command, and no other, inherit the file. The command owns it from now on.
-#[expect(unsafe_code, reason = "clearing close-on-exec for one child alone can only be done between fork and exec")]
+#[expect(
+    unsafe_code,
+    reason = "clearing close-on-exec for one child alone can only be done between fork and exec"
+)]
 fn hand_on(command: &mut Command, file: File) {
     let keep = move || Ok(fcntl_setfd(&file, FdFlags::empty())?);
     // SAFETY: the closure makes one system call on a descriptor that it owns; it neither allocates nor locks.

@@ -1,14 +1,17 @@
 //! What the bridge reports besides prints and tokens.
 //! The one rule: a field that a framework did not give is absent, never made up.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// One record.
 ///
 /// Calls have the id that the framework gave them, or one that the bridge made (`h1`, `h2`...) for calls that an agent
 /// reports by hand. A parent is the nearest enclosing call that was itself reported; LangChain's chains are not.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Record {
     /// A model is asked.
@@ -120,8 +123,8 @@ pub enum Record {
     },
     /// The agent has returned or failed. At most one; threads of the agent may still print after it.
     Result {
-        /// The result object of the contract: `status` and what goes with it.
-        result: Value,
+        /// The result object of the contract, to the letter: `status` and what goes with it.
+        result: Box<RawValue>,
         /// Where the agent failed, if it did.
         #[serde(default)]
         traceback: String,
@@ -148,7 +151,22 @@ impl Record {
     ///
     /// When it is no record: something else than the bridge wrote to the pipe.
     pub fn parse(json: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(json)
+        // A raw value cannot be read from within a tagged enum, which keeps its fields in a form of its own.
+        #[derive(Deserialize)]
+        struct Whole<'a> {
+            r#type: Cow<'a, str>,
+            #[serde(borrow)]
+            result: Option<&'a RawValue>,
+            #[serde(default)]
+            traceback: String,
+        }
+        let whole: Whole<'_> = serde_json::from_slice(json)?;
+        match whole.result {
+            Some(result) if whole.r#type == "result" => {
+                Ok(Self::Result { result: result.to_owned(), traceback: whole.traceback })
+            }
+            _ => serde_json::from_slice(json),
+        }
     }
 }
 
@@ -164,6 +182,18 @@ pub enum LogLevel {
     Warning,
     /// Something is lost.
     Error,
+}
+
+impl LogLevel {
+    /// What stands before the message for a person.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Debug => "debug: ",
+            Self::Info => "",
+            Self::Warning => "warning: ",
+            Self::Error => "error: ",
+        }
+    }
 }
 
 /// The tokens that one answer took, under one set of names whatever the provider calls them.

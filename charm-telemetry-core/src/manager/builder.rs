@@ -13,7 +13,7 @@ use crate::environment::{Environment, EnvironmentReader, VariableProblem};
 use crate::exporter::TelemetryExporter;
 use crate::lane::{Build, Lane, LaneLimits};
 use crate::notice::{self, Notice, Notices, Tell};
-use crate::problem::{Location, Problem, Problems};
+use crate::problem::{Location, Problem, Problems, Severity};
 use crate::pump::{Pump, Stdout};
 use crate::redact::Redactor;
 use crate::registry::Registry;
@@ -147,10 +147,11 @@ impl ManagerBuilder {
         self
     }
 
-    /// Everything that would keep the manager from starting, without starting anything.
+    /// Everything that would keep the manager from starting, without starting anything. A variable that is not set is only
+    /// a warning here: it may be set where the manager will start.
     pub fn check(&mut self) -> Problems {
         let mut problems = Problems::default();
-        self.make_ready(&mut problems);
+        self.make_ready(Severity::Warning, &mut problems);
         self.on_error_by_environment(&mut problems);
         problems
     }
@@ -162,7 +163,7 @@ impl ManagerBuilder {
     /// only what keeps the program itself from running.
     pub fn start(mut self) -> Result<Manager, Problems> {
         let mut problems = Problems::default();
-        let ready = self.make_ready(&mut problems);
+        let ready = self.make_ready(Severity::Error, &mut problems);
         let on_error = self.on_error.unwrap_or_else(|| self.on_error_by_environment(&mut problems));
         if problems.has_errors() && on_error == OnError::Refuse {
             return Err(problems);
@@ -205,7 +206,7 @@ impl ManagerBuilder {
         ready.into_iter().map(start).collect()
     }
 
-    fn make_ready(&mut self, problems: &mut Problems) -> Vec<Ready> {
+    fn make_ready(&mut self, missing: Severity, problems: &mut Problems) -> Vec<Ready> {
         let registry = match self.registry.clone().map_or_else(Registry::linked, Ok) {
             Ok(registry) => registry,
             Err(error) => {
@@ -223,7 +224,7 @@ impl ManagerBuilder {
                 continue;
             }
             match registry.get(&wanted.name) {
-                Some(entry) => ready.extend(self.build(wanted, entry, problems)),
+                Some(entry) => ready.extend(self.build(wanted, entry, missing, problems)),
                 None => problems.push(wanted.problem(unknown(&wanted.name, &registry))),
             }
         }
@@ -231,12 +232,18 @@ impl ManagerBuilder {
         ready
     }
 
-    fn build(&self, wanted: &Wanted, entry: &'static Registration, problems: &mut Problems) -> Option<Ready> {
+    fn build(
+        &self,
+        wanted: &Wanted,
+        entry: &'static Registration,
+        missing: Severity,
+        problems: &mut Problems,
+    ) -> Option<Ready> {
         let mut reader = EnvironmentReader::new(&self.environment);
         let exporter = (entry.build)(&mut reader);
         let found = reader.into_problems();
         let failed = exporter.is_none() && found.is_empty();
-        problems.extend(found.iter().map(|problem| wanted.variable_problem(problem)));
+        problems.extend(found.iter().map(|problem| wanted.variable_problem(problem, missing)));
         if failed {
             problems.push(wanted.problem(format!("exporter `{}` could not be built", wanted.name)));
         }
@@ -267,8 +274,9 @@ impl Wanted {
         }
     }
 
-    fn variable_problem(&self, problem: &VariableProblem) -> Problem {
-        self.problem(format!("exporter `{}`: {}", self.name, problem.message))
+    fn variable_problem(&self, problem: &VariableProblem, missing: Severity) -> Problem {
+        let severity = if problem.missing { missing } else { Severity::Error };
+        Problem { severity, ..self.problem(format!("exporter `{}` {}", self.name, problem.message)) }
     }
 }
 
