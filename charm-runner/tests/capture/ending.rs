@@ -46,7 +46,7 @@ fn c8_an_agent_that_ignores_signals_is_killed_when_its_grace_is_over() {
 #[test]
 fn c8_a_second_signal_kills_at_once() {
     let mut probe =
-        Probe::start("stubborn.py", &Setup { grace: Some(Duration::from_secs(3600)), ..Setup::default() });
+        Probe::start("stubborn.py", &Setup { grace: Some(Duration::from_hours(1)), ..Setup::default() });
     let pid = probe.child_pid();
     probe.signal(Signal::INT);
     while !probe.next("notice").starts_with("Forwarded") {}

@@ -5,6 +5,8 @@
 //! C4 last words, C5 floods and stalled consumers, C6 processes left behind, C7 orphans by the thousand, C8 agents
 //! that will not end and runners that are killed, C9 hostile JSON.
 
+#![expect(clippy::unwrap_used, reason = "in a test a failure is to be loud")]
+
 mod ending;
 mod leftovers;
 mod listening;

@@ -7,7 +7,9 @@ use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
-use charm_runner::child::{CaptureSink, CapturedLine, ChildSpec, Exit, Notice, Orphans, Signals, supervise};
+use charm_runner::child::{
+    CaptureSink, CapturedLine, ChildSpec, Exit, Notice, Orphans, Signals, Stdin, StopSignal, supervise,
+};
 use charm_telemetry_core::protocol::{Line, parse_line};
 use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
@@ -29,6 +31,8 @@ pub(crate) struct Setup {
     /// Written before the probe's command: `unshare --pid ..`.
     pub(crate) wrapper: Vec<&'static str>,
     pub(crate) grace: Option<Duration>,
+    /// Written to the probe's stdin, which the child then inherits.
+    pub(crate) stdin: Option<&'static str>,
 }
 
 pub(crate) struct Probe {
@@ -49,19 +53,21 @@ impl Probe {
         };
         let mut line = vec![child(name).into_os_string().into_string().unwrap()];
         line.extend(setup.arguments.iter().map(|argument| (*argument).to_owned()));
-        let grace = setup.grace.unwrap_or(Duration::from_secs(60));
-        let setup = json!({
+        let grace = setup.grace.unwrap_or(Duration::from_mins(1));
+        let told = json!({
             "command": line, "adopt": setup.adopt, "stalled": setup.stalled, "signal_first": setup.signal_first,
-            "grace_ms": u64::try_from(grace.as_millis()).unwrap(),
+            "inherit": setup.stdin.is_some(), "grace_ms": u64::try_from(grace.as_millis()).unwrap(),
         });
         let mut process = command
             .args(["--exact", "probe::the_process_that_other_tests_start", "--nocapture"])
-            .env("CAPTURE_PROBE", setup.to_string())
-            .stdin(Stdio::null())
+            .env("CAPTURE_PROBE", told.to_string())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let mut stdin = process.stdin.take().unwrap();
+        stdin.write_all(setup.stdin.unwrap_or_default().as_bytes()).unwrap();
         let told = BufReader::new(process.stderr.take().unwrap()).lines();
         Self { process, told }
     }
@@ -154,7 +160,8 @@ fn the_process_that_other_tests_start() {
     command.args(arguments);
     let orphans = if setup["adopt"] == true { Orphans::Adopt } else { Orphans::Leave };
     let grace = Duration::from_millis(setup["grace_ms"].as_u64().unwrap());
-    let spec = ChildSpec::new(command).orphans(orphans).grace(grace);
+    let stdin = if setup["inherit"] == true { Stdin::Inherit } else { Stdin::Null };
+    let spec = ChildSpec::new(command).orphans(orphans).grace(grace).stdin(stdin);
     let mut signals = Signals::install().unwrap();
     if setup["signal_first"] == true {
         rustix::process::kill_process(rustix::process::getpid(), Signal::TERM).unwrap();
@@ -170,9 +177,9 @@ fn the_process_that_other_tests_start() {
     };
     let told = json!({
         "code": code, "signal": signal, "killed": outcome.killed, "events": sink.events, "malformed": sink.malformed,
-        "stopped_by": outcome.stopped_by.map(|signal| signal.number()), "exit_code": outcome.exit_code(),
+        "stopped_by": outcome.stopped_by.map(StopSignal::number), "exit_code": outcome.exit_code(),
         "orphans_killed": outcome.orphans_killed, "orphans_reaped": outcome.orphans_reaped,
-        "cut": outcome.stdout.cut, "bytes_discarded": outcome.stdout.bytes_discarded,
+        "cut": outcome.stdout.cut, "lines": outcome.stdout.lines, "bytes_discarded": outcome.stdout.bytes_discarded,
         "gave_up_listening": outcome.gave_up_listening, "pid": std::process::id(),
         "grown_kib": grown, "children": children(), "duration_ms": outcome.duration.as_secs_f64() * 1e3,
     });

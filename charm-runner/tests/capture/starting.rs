@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use charm_runner::child::{ChildSpec, Exit, Signals, supervise};
 
+use crate::probe::{Probe, Setup};
 use crate::recorder::{Recorder, run, sh};
 
 fn refusal(command: Command) -> String {
@@ -81,4 +82,17 @@ fn the_agent_holds_no_descriptors_of_ours() {
     let plain = sh(list).stdin(Stdio::null()).stderr(Stdio::piped()).output().unwrap();
     let (_, sink) = run(sh(list));
     assert_eq!(String::from_utf8_lossy(&sink.stdout[0].bytes), String::from_utf8_lossy(&plain.stdout));
+}
+
+#[test]
+fn the_agent_reads_our_stdin_only_if_it_is_to() {
+    for (inherits, lines) in [(true, 2), (false, 1)] {
+        let setup = Setup { stdin: inherits.then_some("a line for the agent\n"), ..Setup::default() };
+        let mut probe = Probe::start("echo.sh", &setup);
+        if inherits {
+            assert_eq!(probe.next("line"), "a line for the agent");
+        }
+        assert_eq!(probe.next("line"), "that was all");
+        assert_eq!(probe.outcome()["lines"], lines);
+    }
 }
