@@ -45,13 +45,12 @@ impl Leader {
     pub(super) fn look(&mut self) -> Option<Exit> {
         if self.exit.is_none() {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-            self.exit = match retry(|| waitid(WaitId::Pid(self.pid), options)) {
-                Ok(status) => status.map(|status| exit_of_id(&status)),
+            self.exit = if let Ok(status) = retry(|| waitid(WaitId::Pid(self.pid), options)) {
+                status.map(|status| exit_of_id(&status))
+            } else {
                 // Somebody else in this process waits for any child.
-                Err(_) => {
-                    self.reaped();
-                    Some(Exit::Unknown)
-                }
+                self.reaped();
+                Some(Exit::Unknown)
             };
         }
         self.exit

@@ -53,8 +53,8 @@ impl ChildOutcome {
         match self.exit {
             _ if self.timed_out => 124,
             // The kernel keeps eight bits of a code, and signals end at 64.
-            Exit::Code(code) => u8::try_from(code & 0xFF).expect("eight bits fit"),
-            Exit::Signal(signal) => u8::try_from(128 + (signal & 0x7F)).expect("at most 255"),
+            Exit::Code(code) => code.to_le_bytes()[0],
+            Exit::Signal(signal) => 128 | (signal.to_le_bytes()[0] & 0x7F),
             Exit::Unknown => 70,
         }
     }

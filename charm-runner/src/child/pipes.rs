@@ -106,3 +106,61 @@ fn read_turn(pipe: &mut Option<PipeReader>, buffer: &mut [u8], mut take: impl Fn
         }
     }
 }
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::io::Write;
+
+    use super::super::lines::CapturedLine;
+    use super::*;
+
+    struct Counter {
+        lines: usize,
+        full: bool,
+    }
+
+    impl CaptureSink for Counter {
+        fn stdout_line(&mut self, _: CapturedLine<'_>) {
+            self.lines += 1;
+        }
+
+        fn stderr_line(&mut self, _: CapturedLine<'_>) {}
+
+        fn is_full(&self) -> bool {
+            self.full
+        }
+    }
+
+    /// A pipe that holds four reads, full of empty lines.
+    fn full_pipe() -> (PipeReader, std::io::PipeWriter) {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        rustix::pipe::fcntl_setpipe_size(&writer, 4 * READ_BYTES).unwrap();
+        rustix::io::ioctl_fionbio(&reader, true).unwrap();
+        writer.write_all(&vec![b'\n'; 4 * READ_BYTES]).unwrap();
+        (reader, writer)
+    }
+
+    #[test]
+    fn a_sink_that_gets_full_is_handed_no_more_than_one_read() {
+        for (full, lines) in [(true, READ_BYTES), (false, 4 * READ_BYTES)] {
+            let (stdout, _writer) = full_pipe();
+            let stderr = std::io::pipe().unwrap().0;
+            let mut pipes = Pipes::new(stdout, stderr, None, LineLimits::default());
+            let mut sink = Counter { lines: 0, full };
+            pipes.read_stdout(&mut sink);
+            assert_eq!(sink.lines, lines);
+            assert!(pipes.stdout.is_some(), "the writer is still there");
+        }
+    }
+
+    #[test]
+    fn a_pipe_whose_writers_are_gone_is_forgotten() {
+        let (stdout, writer) = full_pipe();
+        drop(writer);
+        let mut pipes = Pipes::new(stdout, std::io::pipe().unwrap().0, None, LineLimits::default());
+        pipes.read_stdout(&mut Counter { lines: 0, full: false });
+        pipes.read_stdout(&mut Counter { lines: 0, full: false });
+        assert!(pipes.stdout.is_none());
+    }
+}

@@ -198,3 +198,20 @@ fn interpreter(file: &Path) -> Option<String> {
     let line = start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     String::from_utf8_lossy(line).split_whitespace().next().map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_of_another_machine_is_told_apart_from_a_missing_one() {
+        // Some C libraries hand such a file to a shell, others return this error.
+        let explained = explain(&Command::new("/bin/sh"), Errno::NOEXEC.into());
+        assert!(matches!(explained, SpawnError::NotAProgram { .. }));
+        // The file is there, the loader it names is not.
+        let explained = explain(&Command::new("/bin/sh"), Errno::NOENT.into());
+        assert!(matches!(explained, SpawnError::NotAProgram { .. }));
+        let explained = explain(&Command::new("sh"), Errno::MFILE.into());
+        assert!(explained.to_string().starts_with("cannot start `sh`: "));
+    }
+}

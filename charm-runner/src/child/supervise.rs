@@ -41,7 +41,8 @@ pub enum SuperviseError {
 ///
 /// Returns when its process has ended and its pipes are closed, or 2 s after it has ended if something that it left
 /// behind holds them; what it left behind is killed. The end is the end of the process: an agent that closes its
-/// stdout and goes on is waited for.
+/// stdout and goes on is waited for. Output that waits for a full sink is waited for without bound, until a signal
+/// asks us to end.
 ///
 /// Signals that ask us to end are passed on to its group; after the grace, or on a second signal, the group is
 /// killed. A signal that came after [`Signals::install`] and before this call counts.
@@ -66,7 +67,7 @@ pub fn supervise(
     let plan = Plan::new(started, timeout, grace);
     sink.notice(Notice::Started(spawned.child.id()));
     let run = Run { leader, pipes, plan, orphans, signals, sink, started, ended: None };
-    run.to_the_end().map_err(SuperviseError::Wait)
+    run.run_out().map_err(SuperviseError::Wait)
 }
 
 /// One agent on its way. Dropped on the way (a panic in the sink), it takes the agent with it.
@@ -82,7 +83,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn to_the_end(mut self) -> io::Result<ChildOutcome> {
+    fn run_out(mut self) -> io::Result<ChildOutcome> {
         self.until_quiet()?;
         self.orphans.sweep(&mut self.leader);
         if !self.pipes.all_closed() {

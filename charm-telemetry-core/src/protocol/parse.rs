@@ -123,7 +123,7 @@ fn parse_object(bytes: &[u8]) -> Result<EventLine<'_>, Malformed> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| Malformed::NotUtf8 { valid_up_to: error.valid_up_to() })?;
     let json = text.trim_matches([' ', '\t']);
-    let has_control = json.bytes().fold(false, |seen, byte| seen | (byte < b' '));
+    let has_control = json.bytes().fold(u8::MAX, u8::min) < b' ';
     if has_control && json.contains(['\n', '\r']) {
         return Err(Malformed::LineBreak);
     }
