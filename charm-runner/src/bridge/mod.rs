@@ -19,4 +19,4 @@ mod source;
 pub use adapter::{PythonAdapter, UnknownAdapter};
 pub use command::{Launch, LaunchError, PIPE_ENV};
 pub use frame::{Frame, FrameDecoder, FrameError, MAX_FRAME_BYTES};
-pub use record::{LogLevel, Record, TokenUsage};
+pub use record::{ExactJson, LogLevel, Record, TokenUsage};

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 ///
 /// Calls have the id that the framework gave them, or one that the bridge made (`h1`, `h2`...) for calls that an agent
 /// reports by hand. A parent is the nearest enclosing call that was itself reported; LangChain's chains are not.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Record {
     /// A model is asked.
@@ -124,7 +124,7 @@ pub enum Record {
     /// The agent has returned or failed. At most one; threads of the agent may still print after it.
     Result {
         /// The result object of the contract, to the letter: `status` and what goes with it.
-        result: Box<RawValue>,
+        result: ExactJson,
         /// Where the agent failed, if it did.
         #[serde(default)]
         traceback: String,
@@ -163,10 +163,29 @@ impl Record {
         let whole: Whole<'_> = serde_json::from_slice(json)?;
         match whole.result {
             Some(result) if whole.r#type == "result" => {
-                Ok(Self::Result { result: result.to_owned(), traceback: whole.traceback })
+                Ok(Self::Result { result: ExactJson(result.to_owned()), traceback: whole.traceback })
             }
             _ => serde_json::from_slice(json),
         }
+    }
+}
+
+/// JSON to the letter: numbers keep their digits and objects their order.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub struct ExactJson(Box<RawValue>);
+
+impl ExactJson {
+    /// Its text.
+    pub fn get(&self) -> &str {
+        self.0.get()
+    }
+}
+
+/// Of the same text.
+impl PartialEq for ExactJson {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
     }
 }
 
@@ -228,6 +247,14 @@ mod tests {
         let usage = TokenUsage { input_tokens: Some(1), ..TokenUsage::default() };
         let expected = Record::LlmEnd { call: "c".to_owned(), output: None, model: None, usage: Some(usage) };
         assert_eq!(record.expect("it is a record"), expected);
+    }
+
+    #[test]
+    fn a_result_keeps_its_digits_and_its_order() {
+        let json = r#"{"z":123456789012345678901234567890.10,"a":1e999}"#;
+        let record = Record::parse(format!(r#"{{"result":{json},"type":"result"}}"#).as_bytes());
+        let Ok(Record::Result { result, .. }) = record else { panic!("it is a result: {record:?}") };
+        assert_eq!(result.get(), json);
     }
 
     #[test]
