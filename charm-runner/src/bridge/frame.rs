@@ -96,11 +96,7 @@ impl FrameDecoder {
     ///
     /// [`FrameError::Truncated`] if it did not.
     pub fn finish(&self) -> Result<(), FrameError> {
-        if self.partial.is_empty() {
-            Ok(())
-        } else {
-            Err(FrameError::Truncated(self.partial.len()))
-        }
+        if self.partial.is_empty() { Ok(()) } else { Err(FrameError::Truncated(self.partial.len())) }
     }
 
     /// How many bytes are still to come before more can be said of the split frame; none when it is complete.
@@ -142,10 +138,7 @@ fn parse(frame: &[u8]) -> Result<Frame<'_>, FrameError> {
 fn token(payload: &[u8]) -> Result<Frame<'_>, FrameError> {
     let (&len, rest) = payload.split_first().ok_or(FrameError::Incomplete)?;
     let (call, token) = rest.split_at_checked(len.into()).ok_or(FrameError::Incomplete)?;
-    Ok(Frame::Token {
-        call: String::from_utf8_lossy(call),
-        token: String::from_utf8_lossy(token),
-    })
+    Ok(Frame::Token { call: String::from_utf8_lossy(call), token: String::from_utf8_lossy(token) })
 }
 
 #[cfg(test)]
@@ -204,7 +197,8 @@ mod tests {
 
     #[test]
     fn foreign_bytes_are_refused_before_memory_is_taken() {
-        let refused = |bytes: &[u8]| FrameDecoder::new().feed(bytes, |_| ()).expect_err("these are no frames");
+        let refused =
+            |bytes: &[u8]| FrameDecoder::new().feed(bytes, |_| ()).expect_err("these are no frames");
         assert_eq!(refused(b"Hello, world"), FrameError::TooLong(0x6c6c_6548));
         assert_eq!(refused(b"\x02\0\0\0xy"), FrameError::UnknownKind(b'x'));
         assert_eq!(refused(b"\0\0\0\0"), FrameError::Incomplete);

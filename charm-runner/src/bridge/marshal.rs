@@ -3,7 +3,6 @@
 
 use std::fmt;
 
-use serde::Deserializer as _;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
 /// Writes one Python value.
@@ -178,10 +177,7 @@ mod tests {
 
     #[test]
     fn objects_keep_the_order_of_their_keys() {
-        assert_eq!(
-            marshalled(r#"{"b":[],"a":[null]}"#),
-            b"{u\x01\0\0\0b[\0\0\0\0u\x01\0\0\0a[\x01\0\0\0N0"
-        );
+        assert_eq!(marshalled(r#"{"b":[],"a":[null]}"#), b"{u\x01\0\0\0b[\0\0\0\0u\x01\0\0\0a[\x01\0\0\0N0");
     }
 
     #[test]

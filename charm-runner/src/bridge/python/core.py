@@ -158,11 +158,14 @@ def leave(code):
         part("store")
     objects = gc.get_objects()
     kinds = {kind for kind in set(map(type, objects)) if issubclass(kind, _IOBase) and kind is not Stdout}
-    for file in list(compress(objects, map(kinds.__contains__, map(type, objects)))):
-        try:  # What their finalisers would do: nothing that was written may be lost.
-            file.flush() if type(file).__module__ == "_io" else file.close()
-        except Exception:
-            pass
+    files = list(compress(objects, map(kinds.__contains__, map(type, objects))))
+    for native in (True, False, True):
+        for file in files:
+            try:  # What their finalisers would do: nothing that was written may be lost.
+                if (type(file).__module__ == "_io") is native:
+                    file.flush() if native else file.close()
+            except Exception:
+                pass
     os._exit(code)
 
 
