@@ -6,7 +6,7 @@ use std::io::{self, Seek as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -87,14 +87,14 @@ impl Launch {
             .project
             .canonicalize()
             .map_err(|source| LaunchError::Project { path: self.project.clone(), source })?;
-        let request = in_memory(&self.request(&project)?).map_err(LaunchError::Request)?;
+        let request = in_memory(&self.request()?).map_err(LaunchError::Request)?;
         let mut command = Command::new(&self.python);
         command.arg("-c").arg(LOADER).current_dir(&project).env(REQUEST_ENV, request.as_raw_fd().to_string());
         hand_on(&mut command, request);
         Ok(command)
     }
 
-    fn request(&self, project: &Path) -> Result<Vec<u8>, LaunchError> {
+    fn request(&self) -> Result<Vec<u8>, LaunchError> {
         let mut request = Marshal::default();
         request.dict();
         request.str("parts");
@@ -103,7 +103,6 @@ impl Launch {
             pair(&mut request, name, source);
         }
         request.end_dict();
-        pair(&mut request, "project", &project.to_string_lossy());
         pair(&mut request, "entry", &self.entry_point);
         pair(&mut request, "adapter", self.adapter.as_str());
         pair(&mut request, "cache", &self.cache_prefix().unwrap_or_default());

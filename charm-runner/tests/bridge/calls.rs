@@ -68,6 +68,16 @@ fn a_missing_parameter_is_a_signature_error() {
 }
 
 #[test]
+fn a_class_is_instantiated_once_also_when_its_call_fails() {
+    let source = "class main:\n  def __init__(self): print('made')\n  def run(self, z): pass";
+    each(source, INPUTS, |seen| {
+        assert_eq!(seen.told.len(), 2, "{seen:?}");
+        assert_eq!(seen.told[0], "o:made\n");
+        assert!(seen.told[1].contains("Function signature mismatch for 'run': "), "{seen:?}");
+    });
+}
+
+#[test]
 fn a_type_error_inside_the_agent_is_the_agents() {
     let result = r#"{"error_type":"TypeError","message":"Agent Execution Failed: inside","status":"error"}"#;
     each("def main(input): raise TypeError('inside')", INPUTS, |seen| seen.gives(result));

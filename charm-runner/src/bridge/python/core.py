@@ -14,6 +14,7 @@ pipe = int(os.environ.pop("CHARM_BRIDGE_FD"))
 os.set_inheritable(pipe, False)
 lock, busy, late = RLock(), False, []
 compiled = set()
+asked = None  # What `python` called.
 ESCAPES = {34: '\\"', 92: "\\\\", **{c: "\\u%04x" % c for c in range(32)}, 10: "\\n"}
 
 
@@ -135,9 +136,11 @@ def by_name(target, inputs):
 
 
 def python(target, inputs):
+    global asked
     if type(target).__name__ not in ("function", "method"):
         part("odd")
         target = runnable(target)
+    asked = target
     value = by_name(target, inputs)
     if type(value) is not str:
         part("stream")
@@ -173,7 +176,7 @@ def main():
     gc.freeze()  # What Python itself made is none of the agent's: neither for its collector nor for `leave`.
     os.register_at_fork(before=flush, after_in_child=forked)
     sys.stdout = sys.__stdout__ = TextIOWrapper(BufferedWriter(Stdout()), "utf-8", "backslashreplace", "\n", True)
-    project, entry, adapter = request["project"], request["entry"], request["adapter"]
+    project, entry, adapter = os.getcwd(), request["entry"], request["adapter"]
     if sys.path[:1] == [""]:
         del sys.path[0]
     sys.path.insert(0, project)
