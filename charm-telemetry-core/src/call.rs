@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::emit::Owner;
 use crate::event::{EventKind, LlmEnd, LlmStart};
 use crate::id::CallId;
 use crate::run::Scope;
@@ -17,6 +18,7 @@ const DROPPED: &str = "the call was dropped before it was finished";
 #[must_use = "a call that is dropped unfinished is an error event"]
 pub struct LlmCall {
     call: Call,
+    owner: Owner,
     streaming: bool,
 }
 
@@ -42,7 +44,8 @@ impl LlmCall {
         let call = Call::open(scope);
         call.scope.core.hub.open_stream();
         call.emit(EventKind::LlmStart(Box::new(start)));
-        Self { call, streaming: false }
+        let owner = call.scope.core.owner(call.id, call.parent);
+        Self { call, owner, streaming: false }
     }
 
     /// Its id in the run.
@@ -58,14 +61,19 @@ impl LlmCall {
         if token.is_empty() {
             return;
         }
-        if !self.streaming {
-            self.streaming = true;
+        if !(self.streaming && self.call.scope.core.emit_token(self.owner, token)) {
+            self.emit_slowly(token);
+        }
+    }
+
+    /// The first token of the call, and others for which the hot road is closed.
+    #[cold]
+    #[inline(never)]
+    fn emit_slowly(&mut self, token: &str) {
+        if !std::mem::replace(&mut self.streaming, true) {
             self.call.scope.streamed.store(true, Ordering::Relaxed);
         }
-        let parent = self.call.parent.map_or(0, CallId::get);
-        if !self.call.scope.core.emit_token(self.call.id.get(), parent, token) {
-            self.call.emit(EventKind::LlmNewToken { token: token.into() });
-        }
+        self.call.scope.core.emit_token_slowly(self.owner, self.call.id, self.call.parent, token);
     }
 
     /// Passes an iterator through, and each of its items as a token.

@@ -4,10 +4,10 @@
 
 use loom::thread;
 
-use super::ring::{Ring, Token};
+use super::ring::{Owner, Ring, Token};
 
 fn token(sequence: u64, text: &str) -> Token<'_> {
-    Token { run: 1, call: 2, parent: 3, sequence, ticks: 4, text }
+    Token { owner: Owner::new(1, 2, 3), sequence, ticks: 4, text }
 }
 
 #[test]
@@ -38,8 +38,8 @@ fn a_writer_never_overwrites_what_was_not_read() {
         let writer = thread::spawn(move || {
             let mut written = 0;
             for sequence in 0..2 {
-                if producer.has_room(8) {
-                    producer.push(token(sequence, "same len"));
+                if producer.has_room(4) {
+                    producer.push(token(sequence, "same"));
                     written += 1;
                 }
             }
@@ -47,7 +47,7 @@ fn a_writer_never_overwrites_what_was_not_read() {
         });
         let mut seen = 0;
         ring.drain(8, &mut Vec::new(), |token| {
-            assert_eq!(token.text, "same len");
+            assert_eq!(token.text, "same");
             assert_eq!(token.sequence, seen);
             seen += 1;
         });
