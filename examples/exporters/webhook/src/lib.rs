@@ -48,6 +48,6 @@ impl TelemetryExporter for Webhook {
 
 impl Webhook {
     fn post(&mut self, event: &ToolEvent<'_>) -> HookResult {
-        Ok(self.client.post(&self.url, &self.token, self.timeout, event)?)
+        self.client.post(&self.url, &self.token, self.timeout, event)
     }
 }
