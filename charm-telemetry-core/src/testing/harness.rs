@@ -9,6 +9,8 @@ use serde::Serialize;
 use serde_json::value::to_raw_value;
 
 use super::ManualClock;
+use crate::construct::{self, Construct};
+use crate::environment::{Environment, EnvironmentReader, VariableProblem};
 use crate::event::{Event, EventKind, Hook, LlmEnd, LlmStart};
 use crate::exporter::{HookResult, TelemetryExporter, call_hook};
 use crate::id::{CallId, RunId};
@@ -48,6 +50,34 @@ pub struct ExporterHarness<E> {
     calls: u32,
     parents: Vec<Option<CallId>>,
     interest: Cell<Interest>,
+}
+
+impl<E: Construct + TelemetryExporter> ExporterHarness<E> {
+    /// A harness for an exporter with `#[charm_exporter]`, built as the runner builds it.
+    ///
+    /// ```
+    /// use charm_telemetry_core::testing::ExporterHarness;
+    /// use charm_telemetry_core::{Environment, TelemetryExporter, charm_exporter};
+    ///
+    /// #[charm_exporter("greeter")]
+    /// struct Greeter {
+    ///     #[env("GREETER_WORD", default = "hello")]
+    ///     word: String,
+    /// }
+    ///
+    /// impl TelemetryExporter for Greeter {}
+    ///
+    /// let harness = ExporterHarness::<Greeter>::from_environment(&Environment::default()).unwrap();
+    /// assert_eq!(harness.exporter().word, "hello");
+    /// ```
+    ///
+    /// # Errors
+    /// Every variable that is missing or cannot be read.
+    pub fn from_environment(environment: &Environment) -> Result<Self, Vec<VariableProblem>> {
+        let mut reader = EnvironmentReader::new(environment);
+        let built = construct::from_reader(&mut reader);
+        built.map(Self::new).ok_or_else(|| reader.into_problems())
+    }
 }
 
 impl<E: TelemetryExporter> ExporterHarness<E> {
