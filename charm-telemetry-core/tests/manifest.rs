@@ -139,6 +139,27 @@ fn a_hostile_text_is_refused_in_bounded_time_and_stack() {
 }
 
 #[test]
+fn short_broken_texts_have_a_problem_and_no_panic() {
+    for text in [
+        "[!,",
+        "a: ''|\n 0",
+        ">\n@",
+        "{-",
+        "&",
+        "*",
+        "!",
+        "a: |",
+        "%",
+        "\u{feff}\u{feff}",
+        "\"\\",
+        "[? ",
+        "- - -\n-",
+    ] {
+        assert!(Manifest::parse(text.as_bytes(), "charm.yaml").unwrap_err().has_errors(), "{text:?}");
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named_with_the_way_out() {
     let say = |path: &Path| Manifest::read(path).unwrap_err().to_string();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
