@@ -15,9 +15,6 @@ use super::sync::{self, AtomicBool, AtomicU64, Ordering, fence};
 use crate::event::EventKind;
 use crate::id::{CallId, RunId};
 
-/// Words of the ring of one emitting thread: 512 KiB, about ten thousand tokens.
-const RING_WORDS: usize = 64 * 1024;
-
 /// Parcels that may wait for the pump before an emitter has to. The pump only stops when stdout does.
 const MAX_PARCELS: usize = 128 * 1024;
 
@@ -216,7 +213,7 @@ impl Hub {
     }
 
     pub(super) fn new_ring(&self) -> Producer {
-        let (producer, ring) = Ring::new(RING_WORDS);
+        let (producer, ring) = Ring::new();
         lock(&self.rings).push(ring);
         producer
     }
@@ -238,18 +235,19 @@ impl RunCore {
     /// Emits a token: the hot road. `false` if it cannot be taken now; nothing has happened then.
     #[inline]
     pub(crate) fn emit_token(&self, owner: Owner, text: &str) -> bool {
-        let Some(mut local) = local::take_last(&self.hub) else { return false };
-        let has_room = local.producer.has_room(text.len());
-        if has_room {
-            self.push(&mut local.producer, owner, text);
-        }
-        local::give_back(local);
+        let pushed = local::with_last(&self.hub, |producer| {
+            let has_room = producer.has_room(text.len());
+            if has_room {
+                self.push(producer, owner, text);
+            }
+            has_room
+        });
         // Only after a second without tokens does the pump sleep while a call is open. No fence: should the pump
         // fall asleep in this very moment, it looks again by itself within the time of one nap.
         if self.hub.attention.load(Ordering::Relaxed) {
             self.hub.attend();
         }
-        has_room
+        pushed
     }
 
     /// Emits a token when the hot road cannot be taken: the first of a thread, one that has to wait for room, a very

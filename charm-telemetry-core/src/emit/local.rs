@@ -24,15 +24,17 @@ pub(super) struct Local {
     pub(super) producer: Producer,
 }
 
-/// The ring that was used last, if it is of that hub. To be given back.
+/// Calls `push` with the ring that was used last, if it is of that hub.
 #[inline]
-pub(super) fn take_last(hub: &Arc<Hub>) -> Option<Box<Local>> {
-    let local = LAST.try_with(Cell::take).ok().flatten()?;
-    if local.address == address(hub) {
-        return Some(local);
-    }
-    give_back(local);
-    None
+pub(super) fn with_last(hub: &Arc<Hub>, push: impl FnOnce(&mut Producer) -> bool) -> bool {
+    let take_and_give_back = |last: &Cell<Option<Box<Local>>>| {
+        let Some(mut local) = last.take() else { return false };
+        let pushed = local.address == address(hub) && push(&mut local.producer);
+        // Nothing to drop there: an emit within this emit would have found none.
+        std::mem::forget(last.replace(Some(local)));
+        pushed
+    };
+    LAST.try_with(take_and_give_back).unwrap_or(false)
 }
 
 /// This thread's ring of that hub, made if need be. `None` if the thread is being torn down.

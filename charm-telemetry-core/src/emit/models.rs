@@ -13,7 +13,7 @@ fn token(sequence: u64, text: &str) -> Token<'_> {
 #[test]
 fn a_reader_sees_whole_tokens_in_order_and_only_once() {
     loom::model(|| {
-        let (mut producer, ring) = Ring::new(16);
+        let (mut producer, ring) = Ring::<16>::new();
         let writer = thread::spawn(move || {
             for (sequence, text) in ["ab", "12345678X"].into_iter().enumerate() {
                 assert!(producer.has_room(text.len()));
@@ -34,7 +34,7 @@ fn a_reader_sees_whole_tokens_in_order_and_only_once() {
 #[test]
 fn a_writer_never_overwrites_what_was_not_read() {
     loom::model(|| {
-        let (mut producer, ring) = Ring::new(8);
+        let (mut producer, ring) = Ring::<8>::new();
         let writer = thread::spawn(move || {
             let mut written = 0;
             for sequence in 0..2 {

@@ -5,8 +5,11 @@
 
 use super::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 
-/// Tokens longer than this take the slow road: they are rare, and one must not fill a ring.
+/// For longer tokens nobody waits until there is room: they take the slow road, because they may never fit.
 pub(crate) const MAX_TEXT_BYTES: usize = 4096;
+
+/// Words of the ring of one emitting thread: 512 KiB, about ten thousand tokens.
+pub(crate) const RING_WORDS: usize = 64 * 1024;
 
 /// Words of a record before its text.
 const HEADER_WORDS: u64 = 4;
@@ -31,8 +34,8 @@ pub(crate) struct Token<'a> {
 
 /// Memory shared by one [`Producer`] and one reader.
 #[derive(Debug)]
-pub(crate) struct Ring {
-    words: Box<[AtomicU64]>,
+pub(crate) struct Ring<const WORDS: usize = RING_WORDS> {
+    words: Box<[AtomicU64; WORDS]>,
     /// Words written since the beginning. Only the producer stores it.
     tail: CacheLine,
     /// Words read since the beginning. Only the reader stores it.
@@ -48,8 +51,8 @@ struct CacheLine(AtomicU64);
 
 /// The writing end. It belongs to one thread.
 #[derive(Debug)]
-pub(crate) struct Producer {
-    ring: Arc<Ring>,
+pub(crate) struct Producer<const WORDS: usize = RING_WORDS> {
+    ring: Arc<Ring<WORDS>>,
     tail: u64,
     /// How far `tail` may go, by the reader's counter when it was last looked at: looked at again only when that is
     /// not far enough.
@@ -74,17 +77,23 @@ impl Owner {
     }
 }
 
-impl Ring {
-    /// A ring of `words` words of eight bytes, a power of two: its writing end, and the ring for the reader.
-    pub(crate) fn new(words: usize) -> (Producer, Arc<Self>) {
-        assert!(words.is_power_of_two(), "a mask finds the place of a word");
+impl<const WORDS: usize> Ring<WORDS> {
+    /// A place is found by a mask.
+    const MASK: usize = {
+        assert!(WORDS.is_power_of_two(), "a mask finds the place of a word");
+        WORDS - 1
+    };
+
+    /// A ring: its writing end, and itself for the reader.
+    pub(crate) fn new() -> (Producer<WORDS>, Arc<Self>) {
+        let words: Box<[AtomicU64]> = (0..WORDS).map(|_| AtomicU64::new(0)).collect();
         let ring = Arc::new(Self {
-            words: (0..words).map(|_| AtomicU64::new(0)).collect(),
+            words: words.try_into().expect("as many as were made"),
             tail: CacheLine(AtomicU64::new(0)),
             head: CacheLine(AtomicU64::new(0)),
             abandoned: AtomicBool::new(false),
         });
-        (Producer { ring: Arc::clone(&ring), tail: 0, limit: words as u64 }, ring)
+        (Producer { ring: Arc::clone(&ring), tail: 0, limit: WORDS as u64 }, ring)
     }
 
     /// Whether there is nothing to read.
@@ -133,24 +142,24 @@ impl Ring {
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "the mask cuts to the size of the ring anyway")]
     fn slot(&self, at: u64) -> &AtomicU64 {
-        &self.words[at as usize & (self.words.len() - 1)]
+        &self.words[at as usize & Self::MASK]
     }
 }
 
-impl Producer {
-    /// Whether a text of `length` bytes fits now. Never, if it is longer than [`MAX_TEXT_BYTES`].
+impl<const WORDS: usize> Producer<WORDS> {
+    /// Whether a text of `length` bytes fits now.
     #[inline]
     pub(crate) fn has_room(&mut self, length: usize) -> bool {
         // One word too many where the length is a multiple of eight: that is cheaper than to find out.
         let end = self.tail + HEADER_WORDS + 1 + length as u64 / 8;
-        end <= self.limit && length <= MAX_TEXT_BYTES || self.look_for_room(length, end)
+        end <= self.limit || self.look_for_room(end)
     }
 
     #[cold]
     #[inline(never)]
-    fn look_for_room(&mut self, length: usize, end: u64) -> bool {
-        self.limit = self.ring.head.0.load(Ordering::Acquire) + self.ring.words.len() as u64;
-        end <= self.limit && length <= MAX_TEXT_BYTES
+    fn look_for_room(&mut self, end: u64) -> bool {
+        self.limit = self.ring.head.0.load(Ordering::Acquire) + WORDS as u64;
+        end <= self.limit
     }
 
     /// Writes a token and publishes it. Room for it must have been seen by [`has_room`](Self::has_room).
@@ -174,21 +183,21 @@ impl Producer {
 }
 
 /// Writes words, one after another. A type of its own so that the compiler keeps the slice in registers.
-struct Writer<'a> {
-    words: &'a [AtomicU64],
+struct Writer<'a, const WORDS: usize> {
+    words: &'a [AtomicU64; WORDS],
     at: u64,
 }
 
-impl Writer<'_> {
+impl<const WORDS: usize> Writer<'_, WORDS> {
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "the mask cuts to the size of the ring anyway")]
     fn write(&mut self, word: u64) {
-        self.words[self.at as usize & (self.words.len() - 1)].store(word, Ordering::Relaxed);
+        self.words[self.at as usize & Ring::<WORDS>::MASK].store(word, Ordering::Relaxed);
         self.at += 1;
     }
 }
 
-impl Drop for Producer {
+impl<const WORDS: usize> Drop for Producer<WORDS> {
     fn drop(&mut self) {
         self.ring.abandoned.store(true, Ordering::Release);
     }
@@ -226,7 +235,7 @@ mod tests {
         Token { owner: Owner::new(7, 3, 2), sequence, ticks: 99, text }
     }
 
-    fn read_all(ring: &Ring) -> Vec<(u64, String)> {
+    fn read_all<const WORDS: usize>(ring: &Ring<WORDS>) -> Vec<(u64, String)> {
         let mut seen = Vec::new();
         ring.drain(usize::MAX, &mut Vec::new(), |token| seen.push((token.sequence, token.text.to_owned())));
         seen
@@ -234,7 +243,7 @@ mod tests {
 
     #[test]
     fn texts_of_every_length_come_out_as_they_went_in() {
-        let (mut producer, ring) = Ring::new(1024);
+        let (mut producer, ring) = Ring::<1024>::new();
         let text = "wörld-0123456789-abcdefghijklmnopqrstuvwxyz-€".repeat(8);
         for length in (0..=text.len()).filter(|&length| text.is_char_boundary(length)) {
             assert!(producer.has_room(length));
@@ -245,7 +254,7 @@ mod tests {
 
     #[test]
     fn every_field_of_a_token_survives() {
-        let (mut producer, ring) = Ring::new(16);
+        let (mut producer, ring) = Ring::<16>::new();
         producer.push(token(u64::MAX, "x"));
         ring.drain(1, &mut Vec::new(), |seen| {
             assert_eq!(seen, token(u64::MAX, "x"));
@@ -255,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_full_ring_has_no_room_until_it_was_read() {
-        let (mut producer, ring) = Ring::new(16);
+        let (mut producer, ring) = Ring::<16>::new();
         let mut written = 0;
         while producer.has_room(7) {
             producer.push(token(written, "seven b"));
@@ -268,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_ring_is_finished_when_its_producer_is_gone_and_it_was_read() {
-        let (mut producer, ring) = Ring::new(16);
+        let (mut producer, ring) = Ring::<16>::new();
         producer.push(token(0, "last"));
         assert!(!ring.is_finished());
         drop(producer);
@@ -280,7 +289,7 @@ mod tests {
     #[test]
     fn two_threads_pass_a_million_words_in_order_through_a_small_ring() {
         const COUNT: u64 = 50_000;
-        let (mut producer, ring) = Ring::new(64);
+        let (mut producer, ring) = Ring::<64>::new();
         let writer = std::thread::spawn(move || {
             for sequence in 0..COUNT {
                 let text = sequence.to_string();
