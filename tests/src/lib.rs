@@ -2,4 +2,7 @@
 //!
 //! Rule: what a test needs from the machine it asks for in [`requires`], and never assumes.
 
+pub mod binaries;
+pub mod conformance;
 pub mod requires;
+pub mod workspace;
