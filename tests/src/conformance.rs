@@ -6,7 +6,6 @@ mod agent;
 mod compare;
 mod differences;
 mod outcome;
-mod process;
 mod rewrites;
 
 pub use agent::Agent;

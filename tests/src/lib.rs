@@ -4,5 +4,7 @@
 
 pub mod binaries;
 pub mod conformance;
+pub mod doc_commands;
+pub mod process;
 pub mod requires;
 pub mod workspace;

@@ -11,10 +11,9 @@ use serde_json::Value;
 use super::agent::Agent;
 use super::differences::Difference;
 use super::outcome::Outcome;
-use super::process;
 use super::rewrites::rewrite_named;
 use crate::requires::Venv;
-use crate::{binaries, workspace};
+use crate::{binaries, process, workspace};
 
 /// What came of one comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]

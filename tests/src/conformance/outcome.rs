@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::process::Finished;
+use crate::process::Finished;
 
 const PREFIX: &str = "__CHARM_EVENT__";
 

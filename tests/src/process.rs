@@ -14,15 +14,20 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What a command left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Finished {
-    pub(super) stdout: String,
-    pub(super) stderr: String,
+pub struct Finished {
+    /// What it wrote, with bytes that are no UTF-8 replaced.
+    pub stdout: String,
+    /// The same of its stderr.
+    pub stderr: String,
     /// The exit code; none if a signal ended it.
-    pub(super) code: Option<i32>,
+    pub code: Option<i32>,
 }
 
 /// Runs the command in its own process group, its output going to files in `scratch`.
-pub(super) fn run(mut command: Command, scratch: &Path) -> Finished {
+///
+/// # Panics
+/// If it can't be started, or doesn't end in two minutes.
+pub fn run(mut command: Command, scratch: &Path) -> Finished {
     let [out, err] = ["stdout", "stderr"].map(|name| scratch.join(name));
     let create = |path| std::fs::File::create(path).expect("a file can be made in the scratch folder");
     command.stdin(Stdio::null()).stdout(create(&out)).stderr(create(&err)).process_group(0);
