@@ -26,12 +26,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     console::section("What is compared");
     venv::ensure()?;
     let subjects = subjects::prepare()?;
-    console::section(&format!(
-        "Start-up: {} runs of each, in turns; the first of each is not counted",
-        args.runs
-    ));
+    console::section(&format!("Start-up: {} runs of each, in turns", args.runs));
     let table = measure::all(&subjects, args.runs)?;
     print_table(&table);
+    console::note("peak: the most memory that the command's own process had resident");
     console::section("Goals");
     let missed = goals(&table).iter().filter(|goal| !goal.print()).count();
     console::section("Emitting a token (charm-telemetry-core/benches)");
@@ -43,7 +41,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 fn print_table(table: &[Measured]) {
     console::note(&format!(
         "{:34} {:>10} {:>10} {:>10} {:>11}",
-        "command", "median ms", "fastest", "slowest", "peak RSS kB"
+        "command", "median ms", "fastest", "slowest", "peak kB"
     ));
     for row in table {
         let [median, fastest, slowest] = [row.median(), row.fastest(), row.slowest()].map(millis);

@@ -52,9 +52,12 @@ fn rustup() -> Command {
 }
 
 fn targets() -> Result<Vec<String>> {
+    if !workspace::root().join("fuzz/Cargo.toml").is_file() {
+        bail!("there is no crate in `fuzz/`");
+    }
     match workspace::output(rustup().args(["cargo", "fuzz", "list"])) {
         Some(list) => Ok(list.split_whitespace().map(str::to_owned).collect()),
-        None => bail!("`cargo fuzz list` failed; is there a crate in `fuzz/`?"),
+        None => bail!("`cargo fuzz list` failed; see `rustup run nightly cargo fuzz list`"),
     }
 }
 

@@ -41,11 +41,14 @@ pub(super) struct Subject {
     pub(super) name: Name,
     program: PathBuf,
     args: Vec<String>,
+    /// What shows that the command did its work.
+    pub(super) says: &'static str,
 }
 
 impl Subject {
-    fn new(name: Name, program: impl Into<PathBuf>, args: &[&str]) -> Self {
-        Self { name, program: program.into(), args: args.iter().map(|&arg| arg.to_owned()).collect() }
+    fn new(name: Name, program: impl Into<PathBuf>, args: &[&str], says: &'static str) -> Self {
+        let args = args.iter().map(|&arg| arg.to_owned()).collect();
+        Self { name, program: program.into(), args, says }
     }
 
     /// The command, with the environment's `python3` for ours and for the peers.
@@ -66,13 +69,13 @@ pub(super) fn prepare() -> Result<Vec<Subject>> {
     let [python, reference] = ["python3", "charm"].map(|name| venv::path().join("bin").join(name));
     let run = ["run", &agent, "--json", r#"{"input": "hi"}"#];
     Ok(vec![
-        Subject::new(Name::StaticHello, hello, &[]),
-        Subject::new(Name::Help, &runner, &["--help"]),
-        Subject::new(Name::Validate, &runner, &["validate", &agent]),
-        Subject::new(Name::PythonPass, python, &["-c", "pass"]),
-        Subject::new(Name::Run, &runner, &run),
-        Subject::new(Name::ReferenceHelp, &reference, &["--help"]),
-        Subject::new(Name::ReferenceRun, &reference, &run),
+        Subject::new(Name::StaticHello, hello, &[], "hello"),
+        Subject::new(Name::Help, &runner, &["--help"], "Usage"),
+        Subject::new(Name::Validate, &runner, &["validate", &agent], ""),
+        Subject::new(Name::PythonPass, python, &["-c", "pass"], ""),
+        Subject::new(Name::Run, &runner, &run, "done: hi"),
+        Subject::new(Name::ReferenceHelp, &reference, &["--help"], "Usage"),
+        Subject::new(Name::ReferenceRun, &reference, &run, "done: hi"),
     ])
 }
 
