@@ -20,7 +20,7 @@ pub fn runner() -> &'static Path {
 /// Builds the binary of a package that has the package's name.
 fn build(package: &str) -> PathBuf {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--package", package, "--bin", package, "--message-format", "json"]);
+    cargo.args(["build", "--quiet", "--package", package, "--bin", package, "--message-format", "json-render-diagnostics"]);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
@@ -28,7 +28,7 @@ fn build(package: &str) -> PathBuf {
     let output = cargo.output().expect("cargo can be started");
     let messages = String::from_utf8(output.stdout).expect("cargo writes UTF-8");
     let found = messages.lines().filter_map(|line| executable(line, package)).next_back();
-    found.unwrap_or_else(|| panic!("`{package}` could not be built:\n{messages}"))
+    found.unwrap_or_else(|| panic!("`{package}` could not be built: see above"))
 }
 
 fn executable(message: &str, name: &str) -> Option<PathBuf> {
