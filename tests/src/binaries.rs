@@ -20,7 +20,16 @@ pub fn runner() -> &'static Path {
 /// Builds the binary of a package that has the package's name.
 fn build(package: &str) -> PathBuf {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--package", package, "--bin", package, "--message-format", "json-render-diagnostics"]);
+    cargo.args([
+        "build",
+        "--quiet",
+        "--package",
+        package,
+        "--bin",
+        package,
+        "--message-format",
+        "json-render-diagnostics",
+    ]);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }

@@ -14,7 +14,6 @@ def run(input):
     emit(type="state_update", content={"step": 1})
     emit(type="tool_usage", tool="search", count=3)
     emit(type="made_up", content=None, nested={"deep": [1, {"x": "y"}]}, number=1e3)
-    emit(content="no type")
     print("between")
     print("  __CHARM_EVENT__ is the prefix")
     return "done"

@@ -48,16 +48,27 @@ impl Agent {
         Self { name, folder, payload }
     }
 
-    /// What we promise to write where the reference can't run the agent: one event a line.
+    /// What we promise to write where the reference writes something else: our stdout, without the prefix.
     ///
     /// # Panics
     /// If the file isn't there or holds something else.
-    pub fn promised_events(&self) -> Vec<Value> {
+    pub fn promised(&self) -> Promised {
         let file = self.folder.join("promised.jsonl");
         let text =
             std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("`{}`: {error}", file.display()));
         let parse =
             |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("`{line}`: {error}"));
-        text.lines().map(parse).collect()
+        let mut events: Vec<Value> = text.lines().map(parse).collect();
+        let result = events.pop_if(|last| last.get("type").is_none());
+        Promised { events, result }
     }
+}
+
+/// The events, and the result object of the last line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Promised {
+    /// In order.
+    pub events: Vec<Value>,
+    /// The last line, if it is no event.
+    pub result: Option<Value>,
 }

@@ -43,17 +43,22 @@ pub fn check(agent: &Agent, venv: &Venv, differences: &[Difference]) -> Checked 
     Checked { agent: agent.name.clone(), used, problem: describe(&promised, &ours, &reference) }
 }
 
-/// In a copy of the project, because a runner may write to it, and with an environment that holds nothing else.
+/// As the cloud starts it: under the name `charm`, in the project. In a copy of it, because a runner may write there,
+/// and with an environment that holds nothing else.
 fn run(agent: &Agent, venv: &Venv, runner: &Path) -> process::Finished {
     let scratch = tempfile::tempdir().expect("a scratch folder can be made");
     let [home, project] = [scratch.path().join("home"), scratch.path().join("project")];
     std::fs::create_dir(&home).expect("the scratch folder is ours");
     workspace::copy_folder(&agent.folder, &project);
-    let mut command = Command::new(runner);
+    let command_name = scratch.path().join("charm");
+    std::os::unix::fs::symlink(runner, &command_name).expect("the scratch folder is ours");
+    let mut command = Command::new(command_name);
     command.args(["run", ".", "--json", &agent.payload]).current_dir(&project);
     command.env_clear().env("PATH", path(venv)).env("HOME", &home).env("LANG", "C.UTF-8");
     command.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONHASHSEED", "0").env("LANGSMITH_TRACING", "false");
-    process::run(command, scratch.path())
+    let mut finished = process::run(command, scratch.path());
+    finished.stdout = finished.stdout.replace(venv.folder(), "$VENV");
+    finished
 }
 
 fn path(venv: &Venv) -> std::ffi::OsString {

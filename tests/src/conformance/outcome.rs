@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::process::Finished;
 
-const PREFIX: &str = "__CHARM_EVENT__";
+pub(super) const PREFIX: &str = "__CHARM_EVENT__";
 
 /// The events of a run, its result and its exit code.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,7 +82,7 @@ impl Outcome {
         Self { spaceless: other.spaceless, ..self.clone() }.result()
     }
 
-    /// The type of the last event.
+    /// Whether the last event is of that type.
     pub(super) fn last_event_is(&self, kind: &str) -> bool {
         self.events.last().is_some_and(|event| event["type"] == kind)
     }
