@@ -133,6 +133,30 @@ pub trait TelemetryExporter: Send + 'static {
         cx.not_interested()
     }
 
+    /// Documents are searched for.
+    ///
+    /// # Errors
+    /// As for every hook: see [`HookResult`].
+    fn on_retriever_start(&mut self, cx: &HookContext<'_>, name: &str, query: &str) -> HookResult {
+        cx.not_interested()
+    }
+
+    /// Documents were found. `documents` is a JSON array.
+    ///
+    /// # Errors
+    /// As for every hook: see [`HookResult`].
+    fn on_retriever_end(&mut self, cx: &HookContext<'_>, documents: &RawValue) -> HookResult {
+        cx.not_interested()
+    }
+
+    /// A search for documents failed.
+    ///
+    /// # Errors
+    /// As for every hook: see [`HookResult`].
+    fn on_retriever_error(&mut self, cx: &HookContext<'_>, error: &str) -> HookResult {
+        cx.not_interested()
+    }
+
     /// The agent decided to use a tool.
     ///
     /// # Errors
@@ -224,6 +248,9 @@ pub(crate) fn call_hook(
         EventKind::LlmNewToken { token } => exporter.on_llm_new_token(&cx, token),
         EventKind::LlmEnd(end) => exporter.on_llm_end(&cx, end),
         EventKind::LlmError { error } => exporter.on_llm_error(&cx, error),
+        EventKind::RetrieverStart { name, query } => exporter.on_retriever_start(&cx, name, query),
+        EventKind::RetrieverEnd { documents } => exporter.on_retriever_end(&cx, documents),
+        EventKind::RetrieverError { error } => exporter.on_retriever_error(&cx, error),
         EventKind::AgentAction { tool, tool_input } => exporter.on_agent_action(&cx, tool, tool_input),
         EventKind::Stream(event) => exporter.on_stream_event(&cx, event),
     }

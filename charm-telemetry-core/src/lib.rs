@@ -28,6 +28,7 @@ mod stream_event;
 mod suggest;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod trace;
 mod value;
 
 pub use call::{LlmCall, ToolCall};
