@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -12,6 +13,7 @@ use crate::event::{Event, EventKind, EventTime, LlmEnd, LlmStart};
 use crate::id::{CallId, RunId};
 use crate::interest::Interest;
 use crate::stream_event::StreamEvent;
+use crate::trace::TelemetrySettings;
 
 /// Why a hook failed: any error, by `?`.
 pub type HookError = Box<dyn Error + Send + Sync>;
@@ -53,6 +55,10 @@ pub type HookResult = Result<(), HookError>;
 )]
 #[expect(unused_variables, reason = "the names of the arguments are documentation")]
 pub trait TelemetryExporter: Send + 'static {
+    /// What the operator has set for all exporters. Called once, before the first event, and again on an exporter that is
+    /// built anew after a panic.
+    fn configure(&mut self, settings: &Arc<TelemetrySettings>) {}
+
     /// A run began. `inputs` is a JSON object.
     ///
     /// # Errors

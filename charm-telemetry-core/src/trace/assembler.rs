@@ -152,8 +152,7 @@ impl TraceAssembler {
     /// A run began.
     pub fn run_start(&mut self, moment: Moment, inputs: &RawValue) {
         self.close_idle(moment.time);
-        if let Some(run) = self.runs.get(&moment.run).filter(|run| !run.agent.start_missing) {
-            debug_assert_eq!(run.agent.head.run, moment.run);
+        if self.runs.get(&moment.run).is_some_and(|run| !run.agent.start_missing) {
             self.desk.counters.repeated_starts += 1;
             return;
         }

@@ -64,6 +64,7 @@ impl Content {
     }
 
     /// As JSON: text becomes a JSON string.
+    #[expect(clippy::missing_panics_doc, reason = "it cannot")]
     pub fn json_text(&self) -> Cow<'_, str> {
         match &self.body {
             Body::Json(json) => Cow::Borrowed(json.get()),

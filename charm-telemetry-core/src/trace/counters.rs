@@ -16,7 +16,7 @@ pub struct TraceCounters {
     pub odd_ends: u64,
     /// Ends and tokens of calls whose start was not seen. They begin a span.
     pub missing_starts: u64,
-    /// Tokens and actions of calls that had ended.
+    /// Tokens of calls that had ended.
     pub late: u64,
     /// Events of runs that had ended.
     pub after_run: u64,

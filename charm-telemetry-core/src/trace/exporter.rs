@@ -2,6 +2,7 @@
 //!
 //! Rule: such an exporter maps and hands on. It never pairs, times, samples or decides whether content may leave.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -47,7 +48,7 @@ use crate::stream_event::StreamEvent;
 /// let exporter: Box<dyn TelemetryExporter> = Box::new(Names::default());
 /// ```
 pub trait SpanExporter: Send + 'static {
-    /// The field that holds what is between events and spans.
+    /// The field that holds what is between events and spans, and the [`settings`](SpanFeed::settings).
     fn feed(&mut self) -> &mut SpanFeed;
 
     /// A span has ended.
@@ -55,11 +56,6 @@ pub trait SpanExporter: Send + 'static {
     /// # Errors
     /// As for every hook: see [`HookResult`].
     fn span(&mut self, span: FinishedSpan) -> HookResult;
-
-    /// What the operator has set. Asked once, before the first event.
-    fn settings(&self) -> TelemetrySettings {
-        TelemetrySettings::default()
-    }
 
     /// How much may be held in memory. Asked once, before the first event.
     fn limits(&self) -> TraceLimits {
@@ -78,7 +74,8 @@ pub trait SpanExporter: Send + 'static {
         false
     }
 
-    /// A span has begun. Its end comes by [`span`](Self::span), with the same head.
+    /// A span has begun. Its end comes by [`span`](Self::span), with the same head. Spans whose start was not seen come only
+    /// there.
     ///
     /// # Errors
     /// As for every hook: see [`HookResult`].
@@ -110,6 +107,10 @@ pub trait SpanExporter: Send + 'static {
 
 #[diagnostic::do_not_recommend]
 impl<T: SpanExporter> TelemetryExporter for T {
+    fn configure(&mut self, settings: &Arc<TelemetrySettings>) {
+        self.feed().configure(settings);
+    }
+
     fn on_run_start(&mut self, cx: &HookContext<'_>, inputs: &RawValue) -> HookResult {
         SpanFeed::drive(self, |trace| trace.run_start(cx.into(), inputs))
     }

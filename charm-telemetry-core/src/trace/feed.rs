@@ -2,18 +2,22 @@
 //!
 //! Rule: a span passes here once, and what the operator forbids ends here, for every exporter alike.
 
+use std::sync::Arc;
+
 use super::assembler::TraceAssembler;
 use super::counters::TraceCounters;
 use super::exporter::SpanExporter;
 use super::policy::ContentPolicy;
 use super::sampler::Sampler;
+use super::settings::TelemetrySettings;
 use super::span::{FinishedSpan, StartedSpan, TraceOutput};
 use super::unsampled::{Kept, Unsampled};
 use crate::exporter::HookResult;
 
-/// The field that every [`SpanExporter`] has. Its settings are asked for when the first event comes.
+/// The field that every [`SpanExporter`] has. It makes itself ready when the first event comes.
 #[derive(Debug, Default)]
 pub struct SpanFeed {
+    settings: Arc<TelemetrySettings>,
     inner: Option<Box<Inner>>,
 }
 
@@ -26,6 +30,11 @@ struct Inner {
 }
 
 impl SpanFeed {
+    /// What the operator has set for all exporters: tags, the agent's name, the sample rate.
+    pub fn settings(&self) -> Arc<TelemetrySettings> {
+        Arc::clone(&self.settings)
+    }
+
     /// What was odd about the events so far.
     pub fn counters(&self) -> TraceCounters {
         self.inner.as_ref().map(|inner| inner.assembler.counters()).unwrap_or_default()
@@ -36,13 +45,18 @@ impl SpanFeed {
         self.inner.as_ref().map_or(0, |inner| inner.unsampled.dropped())
     }
 
+    pub(super) fn configure(&mut self, settings: &Arc<TelemetrySettings>) {
+        self.settings = Arc::clone(settings);
+    }
+
     /// Gives the assembler an event, and the exporter what comes of it.
     pub(super) fn drive<E: SpanExporter>(
         exporter: &mut E,
         event: impl FnOnce(&mut TraceAssembler),
     ) -> HookResult {
         if exporter.feed().inner.is_none() {
-            let inner = Inner::new(exporter);
+            let settings = exporter.feed().settings();
+            let inner = Inner::new(exporter, &settings);
             exporter.feed().inner = Some(Box::new(inner));
         }
         let inner = exporter.feed().inner.as_mut().expect("it was just put there");
@@ -56,14 +70,13 @@ impl SpanFeed {
 }
 
 impl Inner {
-    fn new(exporter: &impl SpanExporter) -> Self {
-        let settings = exporter.settings();
+    fn new(exporter: &impl SpanExporter, settings: &TelemetrySettings) -> Self {
         let policy = settings.content;
         Self {
             sends_content: policy != ContentPolicy::Off && exporter.sends_content(policy),
             sampler: settings.sampler,
             unsampled: Unsampled::default(),
-            assembler: TraceAssembler::new(&settings, exporter.limits())
+            assembler: TraceAssembler::new(settings, exporter.limits())
                 .report_starts(exporter.wants_starts()),
         }
     }
@@ -94,8 +107,8 @@ impl Inner {
         if self.sampler.keeps(span.head.trace_id) {
             outputs.push(TraceOutput::Finished(span));
         } else if self.sampler.keeps_errors() {
-            let Kept(spans) = self.unsampled.add(span);
-            outputs.extend(spans.into_iter().map(TraceOutput::Finished));
+            let Kept(spans) = self.unsampled.add(*span);
+            outputs.extend(spans.into_iter().map(|span| TraceOutput::Finished(Box::new(span))));
         } else {
             self.unsampled.drop_one();
         }

@@ -10,6 +10,9 @@ pub(super) const MAX_NAME_BYTES: usize = 512;
 /// Longest text of an error, in bytes.
 pub(super) const MAX_ERROR_BYTES: usize = 64 * 1024;
 
+/// How much of the text of a failed call is remembered, to find it again in the error of the run.
+pub(super) const REMEMBERED_ERROR_BYTES: usize = 1024;
+
 /// Deepest nesting. What is called deeper hangs beside its caller instead of below it.
 pub(super) const MAX_DEPTH: u16 = 100;
 
@@ -49,7 +52,7 @@ impl Default for TraceLimits {
             content_bytes: 1024 * 1024,
             held_bytes: 64 * 1024 * 1024,
             events: 128,
-            idle: Duration::from_secs(24 * 60 * 60),
+            idle: Duration::from_hours(24),
         }
     }
 }

@@ -108,7 +108,7 @@ impl OpenCall {
         let Ending { status, output, response_model, usage } = ending;
         let span = FinishedSpan {
             end: at(origin, end),
-            duration: end - self.head.offset,
+            duration: end.saturating_sub(self.head.offset),
             status,
             input: self.input,
             output: output.or_else(|| self.stream.and_then(Stream::into_content)),

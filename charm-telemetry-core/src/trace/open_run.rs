@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::TraceContext;
-use super::desk::{Charge, Desk};
+use super::desk::{Charge, Desk, start_of};
 use super::ids::SpanId;
-use super::limits::{MAX_DEPTH, REMEMBERED_CALLS};
+use super::limits::{MAX_DEPTH, REMEMBERED_CALLS, REMEMBERED_ERROR_BYTES};
 use super::moment::Moment;
 use super::open_call::{Ending, OpenCall, at};
 use super::recent::Recent;
@@ -113,12 +113,8 @@ impl OpenRun {
         };
         if !self.calls.contains_key(&number) {
             desk.counters.missing_starts += 1;
-            let kind = opening.kind;
-            match self.start_call(desk, moment, opening) {
-                Some(call) => call.start_missing = true,
-                None => return,
-            }
-            debug_assert_eq!(self.calls.get(&number).map(|call| call.head.kind), Some(kind));
+            let Some(call) = self.start_call(desk, moment, opening) else { return };
+            call.start_missing = true;
         } else if self.calls.get(&number).is_some_and(|call| call.head.kind != opening.kind) {
             desk.counters.odd_ends += 1;
         }
@@ -196,7 +192,7 @@ impl OpenRun {
     /// The call whose error is repeated by an error of the run.
     pub(super) fn origin_of(&self, message: &str) -> Option<Arc<SpanHead>> {
         let (head, said) = self.failure.as_ref()?;
-        (!said.is_empty() && message.contains(said.as_str())).then(|| Arc::clone(head))
+        (said.len() >= 4 && message.contains(said.as_str())).then(|| Arc::clone(head))
     }
 
     fn abort_call(
@@ -221,7 +217,8 @@ impl OpenRun {
         let (span, charge) = call.finish(self.started.wall, end, ending, self.conversation.as_ref());
         self.totals.count(&span);
         if let SpanStatus::Error(SpanError { message, .. }) = &span.status {
-            self.failure = Some((Arc::clone(&span.head), message.clone()));
+            let said = start_of(message, REMEMBERED_ERROR_BYTES);
+            self.failure = Some((Arc::clone(&span.head), said.to_owned()));
         }
         desk.finish(span, &charge);
     }

@@ -9,8 +9,10 @@ use super::context::TraceContext;
 use super::policy::ContentPolicy;
 use super::sampler::Sampler;
 use super::tags::Tags;
+use super::traceparent::TraceParent;
 use crate::descriptor::VariableDescriptor;
 use crate::environment::EnvironmentReader;
+use crate::id::{CallId, RunId};
 
 /// Content, sampling, tags, the agent's name, and the trace that the runner was started in.
 ///
@@ -94,6 +96,11 @@ impl TelemetrySettings {
         ),
         variable(&["TRACESTATE"], "What goes with it, handed on as it is.", None),
     ];
+
+    /// What to hand on to whoever works for the run, or for one of its calls: `TRACEPARENT` of the agent's environment.
+    pub fn traceparent_for(&self, run: RunId, call: Option<CallId>) -> TraceParent {
+        self.context.traceparent_for(run, call, self.sampler.keeps(self.context.trace_id(run)))
+    }
 
     /// Reads them all. What is wrong is recorded, and replaced by the default.
     ///

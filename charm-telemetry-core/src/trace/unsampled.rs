@@ -1,10 +1,10 @@
 //! Spans of runs that are only sent if something in them fails.
 //!
-//! Rule: a run in which something fails is sent whole, as far as it fits; every span that is not sent is counted.
+//! Rule: a run in which something fails, or that is cut off, is sent whole, as far as it fits; every span that is not sent is counted.
 
 use std::collections::HashMap;
 
-use super::span::FinishedSpan;
+use super::span::{FinishedSpan, SpanStatus};
 use crate::id::RunId;
 
 /// Bytes of content that wait. Spans beyond it are dropped unless they failed.
@@ -23,12 +23,12 @@ pub(super) struct Unsampled {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    spans: Vec<Box<FinishedSpan>>,
+    spans: Vec<FinishedSpan>,
     failed: bool,
 }
 
 /// Spans that are sent after all.
-pub(super) struct Kept(pub(super) Vec<Box<FinishedSpan>>);
+pub(super) struct Kept(pub(super) Vec<FinishedSpan>);
 
 impl Unsampled {
     pub(super) fn dropped(&self) -> u64 {
@@ -40,10 +40,11 @@ impl Unsampled {
     }
 
     /// Takes a span; gives those that are sent now.
-    pub(super) fn add(&mut self, span: Box<FinishedSpan>) -> Kept {
+    pub(super) fn add(&mut self, span: FinishedSpan) -> Kept {
         let (run, ends_run) = (span.head.run, span.head.is_root());
         let waiting = self.runs.entry(run).or_default();
-        waiting.failed |= span.status.is_error();
+        waiting.failed |=
+            span.status.is_error() || (ends_run && matches!(span.status, SpanStatus::Aborted(_)));
         let mut kept = Vec::new();
         if waiting.failed {
             kept = self.release(run);
@@ -62,11 +63,11 @@ impl Unsampled {
         Kept(kept)
     }
 
-    fn release(&mut self, run: RunId) -> Vec<Box<FinishedSpan>> {
+    fn release(&mut self, run: RunId) -> Vec<FinishedSpan> {
         let spans =
             self.runs.get_mut(&run).map(|waiting| std::mem::take(&mut waiting.spans)).unwrap_or_default();
         self.spans -= spans.len();
-        self.bytes -= spans.iter().map(|span| span.content_bytes()).sum::<usize>();
+        self.bytes -= spans.iter().map(FinishedSpan::content_bytes).sum::<usize>();
         spans
     }
 }
