@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
@@ -54,7 +54,9 @@ pub struct TraceAssembler {
     runs: HashMap<RunId, OpenRun>,
     ended: Recent<RunId, ()>,
     desk: Desk,
+    first: EventTime,
     last: EventTime,
+    seen: bool,
 }
 
 /// What the result object of a run says.
@@ -91,7 +93,9 @@ impl TraceAssembler {
             runs: HashMap::new(),
             ended: Recent::new(REMEMBERED_RUNS),
             desk: Desk::new(limits),
+            first: EventTime { wall: UNIX_EPOCH, monotonic: Duration::ZERO },
             last: EventTime { wall: UNIX_EPOCH, monotonic: Duration::ZERO },
+            seen: false,
         }
     }
 
@@ -275,7 +279,7 @@ impl TraceAssembler {
 
     /// Something else went to the end user. Only kinds that spans do not show otherwise are kept.
     pub fn stream_event(&mut self, moment: Moment, event: &StreamEvent) {
-        self.last = later(self.last, moment.time);
+        self.saw(moment.time);
         let Some(run) = self.runs.get_mut(&moment.run) else { return };
         run.heard(moment.time);
         if NOT_KEPT.contains(&event.kind()) {
@@ -302,14 +306,12 @@ impl TraceAssembler {
         });
     }
 
-    /// The present, as far as it can be told: the last event's time, and what the calendar says has passed since.
-    pub fn now(&self) -> EventTime {
-        let wall = SystemTime::now();
-        let passed = wall.duration_since(self.last.wall).unwrap_or_default();
-        if self.last.wall == UNIX_EPOCH {
-            return self.last;
-        }
-        EventTime { wall, monotonic: self.last.monotonic.saturating_add(passed) }
+    /// The time that is this long after the first event, but not before the last: the present, for
+    /// [`close_all`](Self::close_all), by a clock that was started with the first event.
+    pub fn time_after(&self, since_first: Duration) -> EventTime {
+        let monotonic = self.first.monotonic.saturating_add(since_first).max(self.last.monotonic);
+        let since_last = monotonic.saturating_sub(self.last.monotonic);
+        EventTime { wall: self.last.wall.checked_add(since_last).unwrap_or(self.last.wall), monotonic }
     }
 
     fn text_call(&mut self, moment: Moment, kind: SpanKind, label: &str, input: &str) {
@@ -342,13 +344,21 @@ impl TraceAssembler {
 
     /// The run of an event: begun now if nothing was seen of it, `None` if it has ended.
     fn run(&mut self, moment: &Moment) -> Option<(&mut OpenRun, &mut Desk)> {
-        self.last = later(self.last, moment.time);
+        self.saw(moment.time);
         if !self.runs.contains_key(&moment.run) {
             self.open_run(moment)?;
         }
         let run = self.runs.get_mut(&moment.run)?;
         run.heard(moment.time);
         Some((run, &mut self.desk))
+    }
+
+    fn saw(&mut self, time: EventTime) {
+        if !self.seen {
+            (self.first, self.last, self.seen) = (time, time, true);
+        } else if time.monotonic >= self.last.monotonic {
+            self.last = time;
+        }
     }
 
     #[cold]
@@ -382,10 +392,6 @@ impl TraceAssembler {
             run.close(&mut self.desk, now, reason, ending, false);
         }
     }
-}
-
-fn later(a: EventTime, b: EventTime) -> EventTime {
-    if b.monotonic >= a.monotonic { b } else { a }
 }
 
 fn span_error(text: &str) -> SpanError {

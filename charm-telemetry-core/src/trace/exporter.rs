@@ -172,7 +172,8 @@ impl<T: SpanExporter> TelemetryExporter for T {
     }
 
     fn shutdown(&mut self, deadline: Duration) -> HookResult {
-        let closed = SpanFeed::drive(self, |trace| trace.close_all(trace.now()));
+        let age = self.feed().age();
+        let closed = SpanFeed::drive(self, |trace| trace.close_all(trace.time_after(age)));
         closed.and(self.finish(deadline))
     }
 }

@@ -3,6 +3,7 @@
 //! Rule: a span passes here once, and what the operator forbids ends here, for every exporter alike.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::assembler::TraceAssembler;
 use super::counters::TraceCounters;
@@ -23,6 +24,7 @@ pub struct SpanFeed {
 
 #[derive(Debug)]
 struct Inner {
+    born: Instant,
     assembler: TraceAssembler,
     sends_content: bool,
     sampler: Sampler,
@@ -43,6 +45,11 @@ impl SpanFeed {
     /// Spans that were not sent because their trace was not sampled.
     pub fn sampled_out(&self) -> u64 {
         self.inner.as_ref().map_or(0, |inner| inner.unsampled.dropped())
+    }
+
+    /// Since the first event.
+    pub(super) fn age(&self) -> Duration {
+        self.inner.as_ref().map_or(Duration::ZERO, |inner| inner.born.elapsed())
     }
 
     pub(super) fn configure(&mut self, settings: &Arc<TelemetrySettings>) {
@@ -73,6 +80,7 @@ impl Inner {
     fn new(exporter: &impl SpanExporter, settings: &TelemetrySettings) -> Self {
         let policy = settings.content;
         Self {
+            born: Instant::now(),
             sends_content: policy != ContentPolicy::Off && exporter.sends_content(policy),
             sampler: settings.sampler,
             unsampled: Unsampled::default(),

@@ -45,6 +45,12 @@ impl TraceId {
         (bytes != [0; 16]).then_some(Self(bytes))
     }
 
+    /// Spread evenly over all numbers, however little the ids differ.
+    pub(super) fn hash(self) -> u64 {
+        let (high, low) = Uuid::from_bytes(self.0).as_u64_pair();
+        mix(mix(high ^ STEP) ^ low)
+    }
+
     /// The bytes, most significant first.
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
@@ -79,8 +85,7 @@ impl SpanId {
 
     /// Number 0 is the run, those of 32 bits are its calls, larger ones are calls that have no id of their own.
     pub(super) fn derive(run: RunId, number: u64) -> Self {
-        let (high, low) = Uuid::from_bytes(*run.as_bytes()).as_u64_pair();
-        let seed = mix(mix(high ^ STEP) ^ low);
+        let seed = TraceId(*run.as_bytes()).hash();
         // For one run this is a bijection of the number: two calls of a run never share an id.
         let id = mix(seed.wrapping_add(number.wrapping_mul(STEP)));
         Self(NonZeroU64::new(id).unwrap_or(NonZeroU64::MIN))

@@ -61,6 +61,7 @@ impl OpenCall {
     }
 
     pub(super) fn token(&mut self, desk: &mut Desk, offset: Duration, token: &str) {
+        let offset = offset.max(self.head.offset);
         let fresh = || Stream { tokens: 0, first: offset, last: offset, text: String::new(), cut: false };
         let stream = self.stream.get_or_insert_with(fresh);
         stream.tokens += 1;
@@ -103,7 +104,7 @@ impl OpenCall {
         ending: Ending,
         conversation: Option<&Arc<str>>,
     ) -> (FinishedSpan, Charge) {
-        let end = end.max(self.head.offset);
+        let end = end.max(self.head.offset).max(self.last_token().unwrap_or_default());
         let streaming = self.streaming(origin);
         let Ending { status, output, response_model, usage } = ending;
         let span = FinishedSpan {

@@ -6,13 +6,13 @@ use std::str::FromStr;
 
 use super::ids::TraceId;
 
-/// The bits of a trace id that are random by the W3C's definition: the last 56.
-const RANDOM_BITS: u32 = 56;
+/// The bits of a trace's hash that are looked at: as many as a floating-point number can tell apart, and some more.
+const HASH_BITS: u32 = 56;
 
 /// Keeps a share of all traces.
 ///
-/// The last seven bytes of the trace id are compared with a threshold, as OpenTelemetry's consistent sampling does: at
-/// a lower rate a part of the same traces is kept, never others.
+/// A hash of the trace id is compared with a threshold: at a lower rate a part of the same traces is kept, never others.
+/// It is a hash because ids that are made in one millisecond differ little in their own bits.
 ///
 /// ```
 /// use charm_telemetry_core::RunId;
@@ -41,7 +41,7 @@ impl Sampler {
             clippy::cast_sign_loss,
             reason = "a number from 0 to 2^56, which both types can hold"
         )]
-        let threshold = ((1.0 - rate) * (1_u64 << RANDOM_BITS) as f64).round() as u64;
+        let threshold = ((1.0 - rate) * (1_u64 << HASH_BITS) as f64).round() as u64;
         Some(Self { rate, threshold, keep_errors: false })
     }
 
@@ -64,8 +64,7 @@ impl Sampler {
 
     /// Whether the trace belongs to the share.
     pub fn keeps(&self, trace: TraceId) -> bool {
-        let random = u128::from_be_bytes(*trace.as_bytes()) & ((1 << RANDOM_BITS) - 1);
-        random >= u128::from(self.threshold)
+        trace.hash() >> (u64::BITS - HASH_BITS) >= self.threshold
     }
 }
 
