@@ -6,8 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use super::context::TraceContext;
 use super::counters::TraceCounters;
@@ -17,6 +16,7 @@ use super::limits::{MAX_ERROR_BYTES, REMEMBERED_RUNS, TraceLimits};
 use super::moment::Moment;
 use super::open_call::Ending;
 use super::open_run::{OpenRun, Opening, report_start};
+use super::reading;
 use super::recent::Recent;
 use super::settings::TelemetrySettings;
 use super::span::{AbortReason, SpanError, SpanEvent, SpanKind, SpanStatus, TraceOutput};
@@ -57,30 +57,6 @@ pub struct TraceAssembler {
     first: EventTime,
     last: EventTime,
     seen: bool,
-}
-
-/// What the result object of a run says.
-#[derive(Deserialize)]
-struct RunResult<'a> {
-    #[serde(borrow)]
-    output: Option<&'a RawValue>,
-    #[serde(borrow)]
-    status: Option<&'a RawValue>,
-}
-
-/// Where the inputs of a run name the conversation.
-#[derive(Deserialize)]
-struct Conversation<'a> {
-    #[serde(borrow)]
-    thread_id: Option<&'a RawValue>,
-    #[serde(borrow, rename = "__charm_thread_id__")]
-    charm_thread_id: Option<&'a RawValue>,
-}
-
-#[derive(Serialize)]
-struct Action<'a> {
-    tool: &'a str,
-    tool_input: &'a str,
 }
 
 impl TraceAssembler {
@@ -162,16 +138,14 @@ impl TraceAssembler {
         }
         let Some((run, desk)) = self.run(&moment) else { return };
         run.agent.start_missing = false;
-        run.conversation = conversation(inputs);
+        run.conversation = reading::conversation(inputs);
         run.agent.input = desk.json(inputs, &mut run.agent.charge);
         report_start(desk, &run.agent, run.conversation.as_ref());
     }
 
     /// A run succeeded or was suspended.
     pub fn run_end(&mut self, moment: Moment, outputs: &RawValue) {
-        let result = serde_json::from_str::<RunResult<'_>>(outputs.get()).ok();
-        let suspended = result.as_ref().and_then(|r| r.status).is_some_and(|s| s.get() == "\"suspended\"");
-        let output = result.and_then(|result| result.output).unwrap_or(outputs);
+        let (output, suspended) = reading::result(outputs);
         self.end_run(moment, suspended, |desk, run| {
             Ending::new(SpanStatus::Ok, desk.json(output, &mut run.agent.charge))
         });
@@ -271,9 +245,7 @@ impl TraceAssembler {
         run.event(desk, &moment, |desk, charge| SpanEvent {
             name: "agent_action".into(),
             time,
-            content: to_raw_value(&Action { tool, tool_input })
-                .ok()
-                .and_then(|json| desk.json(&json, charge)),
+            content: reading::action(tool, tool_input).and_then(|json| desk.json(&json, charge)),
         });
     }
 
@@ -400,15 +372,4 @@ fn span_error(text: &str) -> SpanError {
         message: start_of(text, MAX_ERROR_BYTES).to_owned(),
         origin: None,
     }
-}
-
-fn conversation(inputs: &RawValue) -> Option<Arc<str>> {
-    let inputs: Conversation<'_> = serde_json::from_str(inputs.get()).ok()?;
-    let id = inputs.thread_id.or(inputs.charm_thread_id)?.get();
-    let text = match serde_json::from_str::<serde_json::Value>(id).ok()? {
-        serde_json::Value::String(text) => text,
-        serde_json::Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    (!text.is_empty()).then(|| name(&text))
 }

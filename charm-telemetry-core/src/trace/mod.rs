@@ -21,6 +21,7 @@ mod moment;
 mod open_call;
 mod open_run;
 mod policy;
+mod reading;
 mod recent;
 mod sampler;
 mod settings;

@@ -107,16 +107,19 @@ impl OpenRun {
         opening: Opening,
         ending: impl FnOnce(&mut Desk, &mut Charge) -> Ending,
     ) {
-        let Some(number) = self.number_of_open(moment, &opening) else {
+        let name = (opening.kind == SpanKind::Tool).then_some(&*opening.name);
+        let found = self.number_of(moment, opening.kind, name);
+        if found.is_some_and(|number| self.ended.contains(&number)) {
             desk.counters.odd_ends += 1;
             return;
-        };
-        if !self.calls.contains_key(&number) {
+        }
+        let number = found.unwrap_or(self.without_id);
+        if let Some(open) = self.calls.get(&number) {
+            desk.counters.odd_ends += u64::from(open.head.kind != opening.kind);
+        } else {
             desk.counters.missing_starts += 1;
             let Some(call) = self.start_call(desk, moment, opening) else { return };
             call.start_missing = true;
-        } else if self.calls.get(&number).is_some_and(|call| call.head.kind != opening.kind) {
-            desk.counters.odd_ends += 1;
         }
         let Some(mut call) = self.calls.remove(&number) else { return };
         let ending = ending(desk, &mut call.charge);
@@ -125,10 +128,7 @@ impl OpenRun {
 
     /// The open call of a model that a token belongs to; begun now if there is none. `None` if it has ended.
     pub(super) fn streaming_call(&mut self, desk: &mut Desk, moment: &Moment) -> Option<&mut OpenCall> {
-        let found = match moment.call {
-            Some(call) => Some(u64::from(call.get())),
-            None => self.last_without_id(SpanKind::Llm, None),
-        };
+        let found = self.number_of(moment, SpanKind::Llm, None);
         if let Some(number) = found {
             if self.calls.contains_key(&number) {
                 return self.calls.get_mut(&number);
@@ -264,13 +264,10 @@ impl OpenRun {
         }
     }
 
-    /// The number that an end belongs to. `None` if there is none, or if it has ended.
-    fn number_of_open(&self, moment: &Moment, opening: &Opening) -> Option<u64> {
-        let Some(call) = moment.call else {
-            let name = (opening.kind == SpanKind::Tool).then_some(&*opening.name);
-            return self.last_without_id(opening.kind, name);
-        };
-        Some(u64::from(call.get())).filter(|number| !self.ended.contains(number))
+    /// The number of the call that an end belongs to. `None` for a call without an id whose start was not seen.
+    fn number_of(&self, moment: &Moment, kind: SpanKind, name: Option<&str>) -> Option<u64> {
+        let with_id = moment.call.map(|call| u64::from(call.get()));
+        with_id.or_else(|| self.last_without_id(kind, name))
     }
 
     /// The call of this kind that was begun last of those without an id.

@@ -144,11 +144,16 @@ fn the_end_of_another_kind_of_call_ends_it_and_is_counted() {
 }
 
 #[test]
-fn an_end_without_an_id_that_fits_no_call_is_counted() {
+fn an_end_without_an_id_that_fits_no_call_is_a_span_of_its_own() {
     check_odd(
-        [event(0, 0, 0, run_start("{}")), event(1, 0, 0, tool("a", "")), event(2, 0, 0, tool_end("b", ""))],
-        &[],
-        TraceCounters { odd_ends: 1, ..TraceCounters::default() },
+        [
+            event(0, 0, 0, run_start("{}")),
+            event(1, 0, 0, tool("a", "")),
+            event(2, 0, 0, tool_error("b", "boom")),
+            event(3, 0, 0, tool_end("a", "")),
+        ],
+        &["tool b 2..2 < agent: error `boom` (start missing)", r#"tool a 1..3 < agent: ok in="" out="""#],
+        TraceCounters { missing_starts: 1, ..TraceCounters::default() },
     );
 }
 
