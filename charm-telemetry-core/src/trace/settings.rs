@@ -102,7 +102,8 @@ impl TelemetrySettings {
         self.context.traceparent_for(run, call, self.sampler.keeps(self.context.trace_id(run)))
     }
 
-    /// Reads them all. What is wrong is recorded, and replaced by the default.
+    /// Reads them all. What is wrong is recorded, and replaced by the default; but who has said something of content that
+    /// cannot be read gets it kept at home.
     ///
     /// A `TRACEPARENT` that is none is no problem of the operator's: as the standard has it, the run starts a trace of
     /// its own.
@@ -110,7 +111,7 @@ impl TelemetrySettings {
         let text = |text: &str| Ok(Arc::<str>::from(text));
         let keep_errors = reader.optional(KEEP_ERRORS, parse_switch).unwrap_or_default();
         Self {
-            content: reader.optional(CONTENT, parse).unwrap_or_default(),
+            content: read_content(reader),
             sampler: reader
                 .optional(SAMPLE_RATE, parse::<Sampler>)
                 .unwrap_or_default()
@@ -121,6 +122,12 @@ impl TelemetrySettings {
             context: read_context(reader),
         }
     }
+}
+
+fn read_content(reader: &mut EnvironmentReader<'_>) -> ContentPolicy {
+    let problems_before = reader.problem_count();
+    let content = reader.optional(CONTENT, parse).unwrap_or_default();
+    if reader.problem_count() == problems_before { content } else { ContentPolicy::Off }
 }
 
 fn read_context(reader: &mut EnvironmentReader<'_>) -> TraceContext {

@@ -44,7 +44,7 @@ fn every_variable_is_read() {
 
 #[test]
 fn every_wrong_value_is_told_with_the_way_out_all_together() {
-    let (_, problems) = read(&[
+    let (settings, problems) = read(&[
         ("CHARM_TELEMETRY_CONTENT", "maybe"),
         ("CHARM_TELEMETRY_SAMPLE_RATE", "1.5"),
         ("CHARM_TELEMETRY_SAMPLE_KEEP_ERRORS", "often"),
@@ -59,6 +59,7 @@ fn every_wrong_value_is_told_with_the_way_out_all_together() {
             "`CHARM_TELEMETRY_TAGS` is `team`: the tag `team` has no value; write `key=value,key2=value2`",
         ]
     );
+    assert_eq!(settings.content, ContentPolicy::Off, "whoever starts in spite of it sends no content");
 }
 
 #[test]
