@@ -1,9 +1,12 @@
-//! The handles of calls: of a model, whose tokens stream, and of a tool.
+//! The handles of calls: of a model, whose tokens stream, of a tool, and of a retriever.
 //!
 //! Rule: a call that was begun ends once; a handle that is dropped unfinished ends it as an error.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+use serde::Serialize;
+use serde_json::value::to_raw_value;
 
 use crate::emit::Owner;
 use crate::event::{EventKind, LlmEnd, LlmStart};
@@ -28,6 +31,13 @@ pub struct LlmCall {
 pub struct ToolCall {
     call: Call,
     tool_name: Arc<str>,
+}
+
+/// A search for documents that is going on.
+#[derive(Debug)]
+#[must_use = "a call that is dropped unfinished is an error event"]
+pub struct RetrieverCall {
+    call: Call,
 }
 
 /// What every call has.
@@ -139,6 +149,11 @@ impl ToolCall {
         LlmCall::start(&self.call.scope, start)
     }
 
+    /// Documents are searched for within this call.
+    pub fn retriever_call(&self, name: &str, query: &str) -> RetrieverCall {
+        RetrieverCall::start(&self.call.scope, name, query)
+    }
+
     /// Another tool is called within this call.
     pub fn tool_call(&self, tool_name: &str, input: &str) -> ToolCall {
         Self::start(&self.call.scope, tool_name, input)
@@ -164,6 +179,38 @@ impl Drop for ToolCall {
             tool_name: Arc::clone(tool_name),
             error: DROPPED.to_owned(),
         });
+    }
+}
+
+impl RetrieverCall {
+    pub(crate) fn start(scope: &Scope, name: &str, query: &str) -> Self {
+        let call = Call::open(scope);
+        call.emit(EventKind::RetrieverStart { name: name.into(), query: query.to_owned() });
+        Self { call }
+    }
+
+    /// Its id in the run.
+    pub fn id(&self) -> CallId {
+        self.call.id
+    }
+
+    /// These documents were found: a JSON array. What cannot be written as JSON fails the call.
+    pub fn finish<T: Serialize + ?Sized>(mut self, documents: &T) {
+        match to_raw_value(documents) {
+            Ok(documents) => self.call.end(EventKind::RetrieverEnd { documents }),
+            Err(error) => self.fail(&format!("the documents cannot be written as JSON: {error}")),
+        }
+    }
+
+    /// The search has failed.
+    pub fn fail(mut self, error: &str) {
+        self.call.end(EventKind::RetrieverError { error: error.to_owned() });
+    }
+}
+
+impl Drop for RetrieverCall {
+    fn drop(&mut self) {
+        self.call.end_if_open(|| EventKind::RetrieverError { error: DROPPED.to_owned() });
     }
 }
 

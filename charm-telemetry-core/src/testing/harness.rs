@@ -3,6 +3,7 @@
 //! Rule: one run, in the order in which the test calls.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -16,6 +17,7 @@ use crate::exporter::{HookResult, TelemetryExporter, call_hook};
 use crate::id::{CallId, RunId};
 use crate::interest::Interest;
 use crate::stream_event::StreamEvent;
+use crate::trace::TelemetrySettings;
 
 /// Calls the hooks of an exporter, one run long.
 ///
@@ -92,6 +94,13 @@ impl<E: TelemetryExporter> ExporterHarness<E> {
             parents: Vec::new(),
             interest: Cell::new(Interest::all()),
         }
+    }
+
+    /// Calls [`TelemetryExporter::configure`]. A manager does so before the first event.
+    #[must_use]
+    pub fn configured(mut self, settings: TelemetrySettings) -> Self {
+        self.exporter.configure(&Arc::new(settings));
+        self
     }
 
     /// The clock of the events.
@@ -209,6 +218,31 @@ impl<E: TelemetryExporter> ExporterHarness<E> {
     /// What the hook answers.
     pub fn llm_error(&mut self, call: CallId, error: &str) -> HookResult {
         self.feed(Some(call), EventKind::LlmError { error: error.to_owned() })
+    }
+
+    /// Calls `on_retriever_start`.
+    ///
+    /// # Errors
+    /// What the hook answers.
+    pub fn retriever_start(&mut self, call: CallId, name: &str, query: &str) -> HookResult {
+        self.feed(Some(call), EventKind::RetrieverStart { name: name.into(), query: query.to_owned() })
+    }
+
+    /// Calls `on_retriever_end`.
+    ///
+    /// # Errors
+    /// What the hook answers.
+    pub fn retriever_end<T: Serialize + ?Sized>(&mut self, call: CallId, documents: &T) -> HookResult {
+        let documents = to_raw_value(documents)?;
+        self.feed(Some(call), EventKind::RetrieverEnd { documents })
+    }
+
+    /// Calls `on_retriever_error`.
+    ///
+    /// # Errors
+    /// What the hook answers.
+    pub fn retriever_error(&mut self, call: CallId, error: &str) -> HookResult {
+        self.feed(Some(call), EventKind::RetrieverError { error: error.to_owned() })
     }
 
     /// Calls `on_agent_action`.
