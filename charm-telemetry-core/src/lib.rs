@@ -1,14 +1,21 @@
 //! The SDK of Charm Telemetry: events, exporters, lanes and the Charm protocol.
 
+#[cfg(feature = "delivery")]
+pub mod delivery;
 mod descriptor;
 mod environment;
 mod event;
 mod exporter;
 mod id;
 mod interest;
+mod outcome;
 mod registry;
 mod secret;
+#[cfg(feature = "delivery")]
+pub mod spool;
 mod stream_event;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use descriptor::{ExporterDescriptor, Factory, Registration, VariableDescriptor};
 pub use environment::{Environment, EnvironmentReader, VariableProblem};
@@ -16,6 +23,7 @@ pub use event::{Event, EventKind, EventTime, Hook, LlmEnd, LlmStart, TokenUsage}
 pub use exporter::{HookContext, HookError, HookResult, TelemetryExporter};
 pub use id::{CallId, RunId};
 pub use interest::Interest;
+pub use outcome::{DropReason, Dropped, Outcomes};
 pub use registry::{EXPORTERS, Registry, RegistryError};
 pub use secret::Secret;
 pub use serde_json::value::RawValue;
