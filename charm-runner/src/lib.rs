@@ -1,1 +1,37 @@
-//! Runs agents.
+//! Runs AI agents, streams their events as the Charm protocol and forwards them to exporters.
+//!
+//! A custom runner is the same program with more exporters compiled in:
+//!
+//! ```ignore
+//! use my_exporter as _;
+//!
+//! fn main() -> std::process::ExitCode {
+//!     charm_runner::main()
+//! }
+//! ```
+
+pub mod bridge;
+pub mod child;
+
+mod cli;
+mod commands;
+mod exit;
+mod project;
+mod run;
+mod vendors;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+pub use exit::Exit;
+
+/// The whole program: reads the command line, does what it says, and answers with the exit code.
+///
+/// The exporters are those that are linked into the calling binary.
+pub fn main() -> ExitCode {
+    vendors::link();
+    let cli = cli::Cli::parse();
+    commands::execute(cli).into()
+}

@@ -1,3 +1,5 @@
 //! The `charm-runner` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    charm_runner::main()
+}

@@ -71,6 +71,8 @@ pub struct VariableProblem {
     pub variable: &'static str,
     /// What is wrong and the way out; never the value of a secret.
     pub message: String,
+    /// It is not set at all: elsewhere it may be.
+    pub missing: bool,
 }
 
 /// Reads the fields of one exporter and remembers what was wrong.
@@ -91,9 +93,14 @@ impl<'a> EnvironmentReader<'a> {
         self.problems
     }
 
+    /// How many problems there were so far.
+    pub(crate) fn problem_count(&self) -> usize {
+        self.problems.len()
+    }
+
     /// Records a problem of a variable.
     pub fn problem(&mut self, variable: &'static str, message: impl Into<String>) {
-        self.problems.push(VariableProblem { variable, message: message.into() });
+        self.problems.push(VariableProblem { variable, message: message.into(), missing: false });
     }
 
     /// Reads a field that may be absent: the first name that is set, else the default, parsed by `parse`.
@@ -103,9 +110,18 @@ impl<'a> EnvironmentReader<'a> {
         variable: &'static VariableDescriptor,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let (name, text) = self.lookup(variable)?;
+        let (name, text, source) = self.lookup(variable)?;
         match parse(text) {
             Ok(value) => Some(value),
+            Err(why) if source == Source::Default => {
+                self.problem(
+                    name,
+                    format!(
+                        "the default of `{name}`, `{text}`, cannot be read: {why}; set the variable, and tell the exporter's author"
+                    ),
+                );
+                None
+            }
             Err(_) if variable.secret => {
                 self.problem(
                     name,
@@ -127,7 +143,8 @@ impl<'a> EnvironmentReader<'a> {
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         if self.lookup(variable).is_none() && !self.any_unreadable(variable) {
-            self.problem(variable.names[0], missing(variable));
+            let message = missing(variable);
+            self.problems.push(VariableProblem { variable: variable.names[0], message, missing: true });
         }
         self.optional(variable, parse)
     }
@@ -136,17 +153,24 @@ impl<'a> EnvironmentReader<'a> {
         variable.names.iter().any(|name| self.environment.is_unreadable(name))
     }
 
-    fn lookup(&mut self, variable: &'static VariableDescriptor) -> Option<(&'static str, &'a str)> {
+    fn lookup(&mut self, variable: &'static VariableDescriptor) -> Option<(&'static str, &'a str, Source)> {
         for &name in variable.names {
             if let Some(text) = self.environment.get(name) {
-                return Some((name, text));
+                return Some((name, text, Source::Environment));
             }
             if self.environment.is_unreadable(name) && !self.problems.iter().any(|p| p.variable == name) {
                 self.problem(name, format!("the value of `{name}` is not UTF-8"));
             }
         }
-        variable.default.map(|text| (variable.names[0], text))
+        variable.default.map(|text| (variable.names[0], text, Source::Default))
     }
+}
+
+/// Who wrote the text of a variable.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Environment,
+    Default,
 }
 
 fn missing(variable: &VariableDescriptor) -> String {

@@ -5,6 +5,8 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::protocol::EventLine;
+
 /// One protocol event: its `type` and the whole object.
 ///
 /// ```
@@ -87,12 +89,6 @@ impl StreamEvent {
         Self::encode("control", &Control { r#type: "control", status: "suspended", thread_id, next_step })
     }
 
-    /// An event of any kind: `json` is passed on as it is. It must be one JSON object on one line whose `type` is
-    /// `kind`, which is what [`crate::protocol::parse_line`] finds.
-    pub(crate) fn from_parts(kind: &str, json: &str) -> Self {
-        Self { kind: kind.into(), json: json.into() }
-    }
-
     /// The `type`.
     pub fn kind(&self) -> &str {
         &self.kind
@@ -120,6 +116,13 @@ impl StreamEvent {
         let json =
             serde_json::to_string(event).expect("strings, numbers and checked JSON can always be written");
         Self { kind: kind.into(), json: json.into() }
+    }
+}
+
+/// An event of any kind, known or not: its object is passed on as it is.
+impl From<EventLine<'_>> for StreamEvent {
+    fn from(line: EventLine<'_>) -> Self {
+        Self { kind: line.kind.into(), json: line.json.into() }
     }
 }
 

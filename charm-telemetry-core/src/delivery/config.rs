@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::notice::DeliveryNotice;
 use crate::environment::{Environment, VariableProblem};
+use crate::value::{ByteSize, parse_duration};
 
 /// How one destination is served.
 #[derive(Clone)]
@@ -121,52 +122,20 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn read<T>(&mut self, variable: &'static str, parse: fn(&str) -> Option<T>, into: &mut T) {
+    fn read<T>(&mut self, variable: &'static str, parse: fn(&str) -> Result<T, String>, into: &mut T) {
         let Some(text) = self.environment.get(variable) else { return };
         match parse(text) {
-            Some(value) => *into = value,
-            None => {
-                let message = format!(
-                    "`{variable}` is `{text}`: write a number with a unit, for example `256MiB` or `7d`"
-                );
-                self.problems.push(VariableProblem { variable, message });
+            Ok(value) => *into = value,
+            Err(why) => {
+                let message = format!("`{variable}` is `{text}`: {why}");
+                self.problems.push(VariableProblem { variable, message, missing: false });
             }
         }
     }
 }
 
-fn split_unit(text: &str) -> Option<(u64, &str)> {
-    let text = text.trim();
-    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
-    Some((text[..end].parse().ok()?, text[end..].trim()))
-}
-
-fn parse_bytes(text: &str) -> Option<u64> {
-    let (number, unit) = split_unit(text)?;
-    let factor = match unit {
-        "" | "B" => 1,
-        "K" | "KiB" => 1024,
-        "KB" | "kB" => 1000,
-        "M" | "MiB" => MIB,
-        "MB" => 1_000_000,
-        "G" | "GiB" => 1024 * MIB,
-        "GB" => 1_000_000_000,
-        _ => return None,
-    };
-    number.checked_mul(factor)
-}
-
-fn parse_duration(text: &str) -> Option<Duration> {
-    let (number, unit) = split_unit(text)?;
-    let seconds = match unit {
-        "ms" => return Some(Duration::from_millis(number)),
-        "s" | "" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        "d" => DAY,
-        _ => return None,
-    };
-    number.checked_mul(seconds).map(Duration::from_secs)
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    text.parse().map(ByteSize::bytes).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -1,0 +1,126 @@
+# How a run that did not end well is told: the agent's lines to stderr, one record to the runner.
+# The one rule: what the agent did is its result, what kept it from starting is a crash.
+
+
+def own(frame):
+    name = frame.tb_frame.f_code.co_filename
+    return name == "<charm-bridge>" or name == "<string>" or name.startswith("<frozen importlib")
+
+
+def trimmed(trace):
+    while trace is not None and own(trace):
+        trace = trace.tb_next
+    return trace
+
+
+def last(trace):
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace
+
+
+def shown(error):
+    import traceback
+
+    lines = "".join(traceback.format_exception(type(error), error, trimmed(error.__traceback__)))
+    try:
+        flush()
+        sys.stderr.write(lines)
+        sys.stderr.flush()
+    except Exception:
+        pass
+    return lines
+
+
+def failed(stage, error):
+    part("values")
+    if isinstance(error, SystemExit):
+        return left(error)
+    if isinstance(error, KeyboardInterrupt):
+        return interrupted(error)
+    refused = type(error).__name__ == "NotRunnable"
+    if stage == "load" or refused:
+        flush()
+        name = "TypeError" if refused else type(error).__name__
+        lines = shown(error) if trimmed(error.__traceback__) or isinstance(error, SyntaxError) else ""
+        say = [("type", "crash"), ("error_type", name), ("message", advice(error)), ("traceback", lines)]
+        record("{%s}" % ",".join('"%s":%s' % (key, quote(value)) for key, value in say))
+        return 1
+    return told(error)
+
+
+def told(error):
+    name, message, lines = type(error).__name__, text(error), ""
+    if name == "Refused":
+        name, prefix = "ContractViolation", ""
+    elif isinstance(error, TypeError) and own(last(error.__traceback__)) and request["adapter"] == "python":
+        name, prefix = "SignatureError", "Function signature mismatch for '%s': " % called()
+    else:
+        prefix = FAILED.get(request["adapter"], "Agent Execution Failed: ")
+        lines = shown(error)
+    flush()
+    result = '{"status":"error","error_type":%s,"message":%s}' % (quote(name), quote(prefix + message))
+    record('{"type":"result","result":%s,"traceback":%s}' % (result, quote(lines)))
+    return 0
+
+
+FAILED = {"langgraph": "Graph Execution Failed: ", "crewai": ""}
+
+
+def called():
+    try:
+        target = load(request["entry"])
+        if type(target).__name__ not in ("function", "method"):
+            part("odd")
+            target = runnable(target)
+        return getattr(target, "__name__", type(target).__name__)
+    except Exception:
+        return request["entry"].partition(":")[2]
+
+
+def advice(error):
+    entry = request["entry"]
+    module = entry.partition(":")[0]
+    if isinstance(error, ModuleNotFoundError):
+        missing = error.name or ""
+        if missing == module or module.startswith(missing + "."):
+            hint = "write `%s`" % entry.replace(".py:", ":", 1) if ".py:" in entry else "check `runtime.adapter.entry_point`"
+            return "can't import `%s` of the entry point `%s`: there is no such module in the project; %s" % (
+                module, entry, hint)
+        return "can't import `%s`: no module named `%s`; is it in the agent's requirements, and installed for %s?" % (
+            module, missing, sys.executable)
+    if isinstance(error, AttributeError) and trimmed(error.__traceback__) is None:
+        found = [n for n in vars(sys.modules.get(module, object)) if not n.startswith("_")]
+        return "`%s` has no attribute `%s`; it has: %s" % (
+            module, entry.partition(":")[2], ", ".join("`%s`" % n for n in sorted(found)[:20]) or "nothing")
+    if trimmed(error.__traceback__) is None and not isinstance(error, (ImportError, SyntaxError)):
+        return text(error)
+    return "can't load the entry point `%s`: %s: %s" % (entry, type(error).__name__, text(error))
+
+
+def left(error):
+    code = error.code
+    log("info", "the agent called sys.exit(%r)" % (code,))
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 255
+    print(code, file=sys.stderr)
+    return 1
+
+
+def interrupted(error):
+    # As Python itself ends on Ctrl-C: by the signal, after the exit handlers.
+    import atexit
+    import signal
+
+    shown(error)
+    log("info", "the agent was interrupted")
+    try:
+        atexit._run_exitfuncs()
+    except Exception:
+        pass
+    flush()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
+    return 130

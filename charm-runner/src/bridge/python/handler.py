@@ -1,0 +1,165 @@
+# The callback handler as far as an agent can drive it by hand.
+# The one rule: no hook ever raises, whatever it is given; what LangChain alone calls is in the part `hooks`.
+from _thread import get_ident
+
+UNKNOWN = "Unknown Tool"
+calls = {}  # Open calls: id -> (kind, tool name, place).
+made = {}  # Open hand-made calls of one place, innermost last: place -> [id].
+parents = {}  # What LangChain said: run id -> parent run id.
+count = 0
+
+
+def place():
+    # Where a hand-made call lives: the asyncio task, or the thread.
+    try:
+        task = sys.modules["asyncio"].current_task()
+        return id(task) if task else get_ident()
+    except Exception:
+        return get_ident()
+
+
+def parent_of(run):
+    # The nearest ancestor that was reported; chains are not.
+    while run is not None:
+        if str(run) in calls:
+            return str(run)
+        run = parents.get(run)
+    stack = made.get(place()) if made else None
+    return stack[-1] if stack else None
+
+
+def opened(kind, name, run, above):
+    global count
+    parent = parent_of(above)
+    spot = None
+    if run is None:
+        count += 1
+        call, spot = "h%d" % count, place()
+        made.setdefault(spot, []).append(call)
+    else:
+        call = str(run)
+        parents[run] = above
+    calls[call] = (kind, name, spot)
+    head = '"call":' + quote(call)
+    return head + ',"parent":' + quote(parent) if parent else head
+
+
+def innermost(kind):
+    # The call that an end without a run id closes: the innermost of this place, else the latest anywhere.
+    for call in reversed(made.get(place(), ())):
+        if calls[call][0] == kind:
+            return call
+    for call in reversed(list(calls)):
+        if calls[call][0] == kind and calls[call][2] is not None:
+            return call
+
+
+def closed(kind, run):
+    global count
+    parents.pop(run, None)
+    call = innermost(kind) if run is None else str(run)
+    if call is None:
+        count += 1
+        call = "h%d" % count
+    _, name, spot = calls.pop(call, (kind, UNKNOWN, None))
+    if spot is not None:
+        made[spot].remove(call)
+        if not made[spot]:
+            del made[spot]
+    return '"call":' + quote(call), name
+
+
+def name_of(serialized, given, unknown=UNKNOWN):
+    found = None
+    if isinstance(serialized, dict):
+        found = serialized.get("name")
+    elif isinstance(serialized, str):
+        found = serialized
+    return text(found or given or unknown)
+
+
+def content_text(value):
+    # The text of a message's content: a string, or blocks of which some are text.
+    if isinstance(value, str) or not isinstance(value, (list, dict)):
+        return value if type(value) is str else "" if value is None else text(value)
+    blocks = value if isinstance(value, list) else [value]
+    parts = (b if isinstance(b, str) else b.get("text") if isinstance(b, dict) else None for b in blocks)
+    return "".join(p for p in parts if isinstance(p, str))
+
+
+def token(value, call=""):
+    value = content_text(value)
+    if value:
+        call = call.encode()[:255]
+        try:
+            value = value.encode()
+        except UnicodeEncodeError:
+            value = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+        flush_partial()
+        send(TOKEN, bytes((len(call),)) + call + value)
+
+
+def flush_partial():
+    # Prints and records keep their order, also a print without newline.
+    try:
+        sys.stdout.flush()
+    except Exception:
+        pass
+
+
+def emit(kind, body):
+    flush_partial()
+    record('{"type":"%s",%s}' % (kind, body))
+
+
+class Handler:
+    def on_tool_start(self, serialized=None, input_str="", *, run_id=None, parent_run_id=None, name=None, **_):
+        name = name_of(serialized, name)
+        head = opened("tool", name, run_id, parent_run_id)
+        emit("tool_start", "%s,\"tool\":%s,\"input\":%s" % (head, quote(name), quote(input_str)))
+
+    def on_tool_end(self, output=None, *, run_id=None, **_):
+        call, name = closed("tool", run_id)
+        emit("tool_end", '%s,"tool":%s,"output":%s' % (call, quote(name), quote(output)))
+
+    def on_tool_error(self, error=None, *, run_id=None, **_):
+        call, name = closed("tool", run_id)
+        emit("tool_error", '%s,"tool":%s,"error":%s' % (call, quote(name), quote(error)))
+
+    def on_llm_new_token(self, token_=None, *, run_id=None, token=None, **_):
+        new_token(token_ if token is None else token, str(run_id) if run_id else innermost("llm") or "" if made else "")
+
+    def on_agent_action(self, action=None, *, run_id=None, parent_run_id=None, **_):
+        tool, given = getattr(action, "tool", "Unknown"), getattr(action, "tool_input", "")
+        head = '"call":%s,' % quote(run_id) if run_id is not None else ""
+        parent = parent_of(parent_run_id)
+        head += '"parent":%s,' % quote(parent) if parent else ""
+        emit("agent_action", '%s"tool":%s,"tool_input":%s' % (head, quote(tool), quote(given)))
+
+    def __getattr__(self, name):
+        # The first touch by LangChain, or by an agent that calls its other hooks.
+        if name.startswith(("on_", "ignore_", "raise_", "run_")):
+            if "hooks" not in compiled:
+                part("hooks")
+                return getattr(self, name)
+            if name.startswith("on_"):
+                return nothing
+            return name.startswith("ignore_")
+        raise AttributeError(name)
+
+    def __deepcopy__(self, _):
+        return self
+
+    @property
+    def __class__(self):
+        # LangChain's models check their handlers by class; being one costs an import that only they need.
+        base = sys.modules.get("langchain_core.callbacks.base")
+        return getattr(base, "BaseCallbackHandler", Handler)
+
+
+def nothing(*_, **__):
+    return None
+
+
+new_token = token
+handler = Handler()

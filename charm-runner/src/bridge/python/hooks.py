@@ -1,0 +1,180 @@
+# The hooks that LangChain calls: models, chains, retrievers.
+# The one rule: a hook reports what it was given and never imports LangChain.
+
+
+def guarded(hook):
+    # A hook must not fail the agent because a version of LangChain shapes something differently.
+    def safe(self, *args, **kwargs):
+        try:
+            hook(self, *args, **kwargs)
+        except Exception as error:
+            log("debug", "%s: %s: %s" % (hook.__name__, type(error).__name__, text(error)))
+
+    safe.__name__ = hook.__name__
+    setattr(Handler, hook.__name__, safe)
+
+
+ROLES = {"human": "user", "ai": "assistant", "AIMessageChunk": "assistant"}
+
+
+def message(m):
+    if isinstance(m, (str, dict)):
+        return m
+    if isinstance(m, (list, tuple)) and len(m) == 2 and isinstance(m[0], str):
+        return {"role": ROLES.get(m[0], m[0]), "content": m[1]}
+    kind = getattr(m, "type", None)
+    if kind is None:
+        return text(m)
+    shaped = {"role": ROLES.get(kind, getattr(m, "role", None) or kind), "content": getattr(m, "content", None)}
+    if getattr(m, "tool_calls", None):
+        shaped["tool_calls"] = [{k: c.get(k) for k in ("id", "name", "args")} for c in m.tool_calls]
+    for key in ("name", "tool_call_id"):
+        if getattr(m, key, None):
+            shaped[key] = getattr(m, key)
+    return shaped
+
+
+def field(name, value):
+    return "" if value in (None, "") else ',"%s":%s' % (name, quote(value))
+
+
+def first(source, *names):
+    for name in names:
+        if isinstance(source, dict) and source.get(name):
+            return source[name]
+
+
+def llm_start(serialized, given, run_id, parent_run_id, metadata, invocation_params, kwargs):
+    head = opened("llm", "", run_id, parent_run_id)
+    params = invocation_params or kwargs.get("kwargs") or {}
+    inner = first(serialized, "kwargs")
+    names = ("model", "model_name", "model_id", "deployment_name")
+    model = first(metadata, "ls_model_name") or first(params, *names) or first(inner, *names)
+    path = first(serialized, "id")
+    provider = first(metadata, "ls_provider") or first(params, "_type") or (path[0] if path else None)
+    emit("llm_start", head + field("model", model) + field("provider", provider) + ',"input":' + dump(given))
+
+
+@guarded
+def on_chat_model_start(
+    self, serialized=None, messages=None, *, run_id=None, parent_run_id=None, metadata=None, invocation_params=None, **kw
+):
+    batch = messages or []
+    batch = batch[0] if batch and isinstance(batch[0], (list, tuple)) else batch
+    llm_start(serialized, [message(m) for m in batch], run_id, parent_run_id, metadata, invocation_params, kw)
+
+
+@guarded
+def on_llm_start(
+    self, serialized=None, prompts=None, *, run_id=None, parent_run_id=None, metadata=None, invocation_params=None, **kw
+):
+    prompts = prompts[0] if isinstance(prompts, (list, tuple)) and len(prompts) == 1 else prompts
+    llm_start(serialized, prompts, run_id, parent_run_id, metadata, invocation_params, kw)
+
+
+def usage_of(response, answer):
+    got = getattr(answer, "usage_metadata", None) or {}
+    if not isinstance(got, dict):
+        got = {}
+    if not got:
+        source = getattr(response, "llm_output", None)
+        source = source if isinstance(source, dict) else {}
+        got = first(source, "token_usage", "usage", "usage_metadata")
+        got = got or first(getattr(answer, "response_metadata", None), "token_usage", "usage")
+        got = got if isinstance(got, dict) else {}
+    usage = {}
+    for name, *others in (
+        ("input_tokens", "prompt_tokens", "input_token_count", "prompt_token_count"),
+        ("output_tokens", "completion_tokens", "generated_token_count", "candidates_token_count"),
+        ("total_tokens", "total_token_count"),
+        ("cache_read", "cache_read_input_tokens"),
+        ("cache_creation", "cache_creation_input_tokens"),
+    ):
+        for key in (name, *others):
+            if isinstance(got.get(key), int):
+                usage[name] = got[key]
+                break
+    for details in ("input_token_details", "output_token_details", "prompt_tokens_details", "completion_tokens_details"):
+        for key, value in (got.get(details) or {}).items() if isinstance(got.get(details), dict) else ():
+            name = {"cached_tokens": "cache_read", "reasoning_tokens": "reasoning"}.get(key, key)
+            if isinstance(value, int) and name in ("cache_read", "cache_creation", "reasoning"):
+                usage[name] = value
+    if "total_tokens" not in usage and {"input_tokens", "output_tokens"} <= set(usage):
+        usage["total_tokens"] = usage["input_tokens"] + usage["output_tokens"]
+    return usage
+
+
+@guarded
+def on_llm_end(self, response=None, *, run_id=None, **_):
+    call, _ = closed("llm", run_id)
+    body, output, answer = call, response, None
+    try:
+        generation = response.generations[0][0]
+        answer = getattr(generation, "message", None)
+        output = message(answer) if answer is not None else generation.text
+    except (AttributeError, IndexError, TypeError):
+        if hasattr(response, "content"):
+            output = message(response)
+            answer = response
+    meta = getattr(answer, "response_metadata", None)
+    model = first(getattr(response, "llm_output", None), "model_name", "model") or first(meta, "model_name", "model")
+    usage = usage_of(response, answer)
+    if output is not None:
+        body += ',"output":' + dump(output)
+    body += field("model", model)
+    emit("llm_end", body + (',"usage":' + dump(usage) if usage else ""))
+
+
+@guarded
+def on_llm_error(self, error=None, *, run_id=None, **_):
+    call, _ = closed("llm", run_id)
+    emit("llm_error", call + ',"error":' + quote(error))
+
+
+@guarded
+def on_chain_start(self, serialized=None, inputs=None, *, run_id=None, parent_run_id=None, **_):
+    if run_id is not None:
+        parents[run_id] = parent_run_id
+
+
+@guarded
+def on_chain_end(self, outputs=None, *, run_id=None, **_):
+    parents.pop(run_id, None)
+
+
+@guarded
+def on_chain_error(self, error=None, *, run_id=None, **_):
+    parents.pop(run_id, None)
+
+
+@guarded
+def on_retriever_start(self, serialized=None, query="", *, run_id=None, parent_run_id=None, name=None, **_):
+    path = first(serialized, "id")
+    name = name_of(serialized, name or (path[-1] if path else None), "Unknown Retriever")
+    head = opened("retriever", name, run_id, parent_run_id)
+    emit("retriever_start", '%s,"name":%s,"query":%s' % (head, quote(name), quote(query)))
+
+
+@guarded
+def on_retriever_end(self, documents=None, *, run_id=None, **_):
+    call, name = closed("retriever", run_id)
+    shaped = []
+    for d in documents or ():
+        keys = ("page_content", "metadata", "id")
+        shaped.append({k: getattr(d, k) for k in keys if getattr(d, k, None)} if hasattr(d, "page_content") else d)
+    emit("retriever_end", '%s,"name":%s,"documents":%s' % (call, quote(name), dump(shaped)))
+
+
+@guarded
+def on_retriever_error(self, error=None, *, run_id=None, **_):
+    call, name = closed("retriever", run_id)
+    emit("retriever_error", '%s,"name":%s,"error":%s' % (call, quote(name), quote(error)))
+
+
+for flag in ("agent", "chain", "chat_model", "llm", "retriever"):
+    setattr(Handler, "ignore_" + flag, False)
+for flag in ("retry", "custom_event"):
+    setattr(Handler, "ignore_" + flag, True)
+Handler.raise_error = False
+Handler.run_inline = True  # In the order and the thread of the agent, also under asyncio: a hook takes microseconds.
+part("values")

@@ -1,0 +1,265 @@
+//! What the bridge reports besides prints and tokens.
+//! The one rule: a field that a framework did not give is absent, never made up.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// One record.
+///
+/// Calls have the id that the framework gave them, or one that the bridge made (`h1`, `h2`...) for calls that an agent
+/// reports by hand. A parent is the nearest enclosing call that was itself reported; LangChain's chains are not.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Record {
+    /// A model is asked.
+    LlmStart {
+        /// The call's id.
+        call: String,
+        /// The call it happens in.
+        parent: Option<String>,
+        /// The model's name.
+        model: Option<String>,
+        /// Who serves it.
+        provider: Option<String>,
+        /// A chat: a list of `{role, content, tool_calls?, name?, tool_call_id?}`. A completion: the prompt.
+        input: Option<Value>,
+    },
+    /// The model has answered.
+    LlmEnd {
+        /// The call's id.
+        call: String,
+        /// A chat: one message, as in the input. A completion: the text.
+        output: Option<Value>,
+        /// The model that answered, where it says so.
+        model: Option<String>,
+        /// What it took.
+        usage: Option<TokenUsage>,
+    },
+    /// The model has failed.
+    LlmError {
+        /// The call's id.
+        call: String,
+        /// The error's text.
+        error: String,
+    },
+    /// A tool starts.
+    ToolStart {
+        /// The call's id.
+        call: String,
+        /// The call it happens in.
+        parent: Option<String>,
+        /// The tool's name.
+        tool: String,
+        /// Its input, as Python's `str` shows it.
+        input: String,
+    },
+    /// A tool has ended.
+    ToolEnd {
+        /// The call's id.
+        call: String,
+        /// The tool's name.
+        tool: String,
+        /// Its whole output, as Python's `str` shows it.
+        output: String,
+    },
+    /// A tool has failed.
+    ToolError {
+        /// The call's id.
+        call: String,
+        /// The tool's name.
+        tool: String,
+        /// The error's text.
+        error: String,
+    },
+    /// An agent has decided to use a tool.
+    AgentAction {
+        /// The id of the run that decided, if the framework gave one.
+        call: Option<String>,
+        /// The call it happens in.
+        parent: Option<String>,
+        /// The tool's name.
+        tool: String,
+        /// What the tool will be given, as Python's `str` shows it.
+        tool_input: String,
+    },
+    /// Documents are looked for.
+    RetrieverStart {
+        /// The call's id.
+        call: String,
+        /// The call it happens in.
+        parent: Option<String>,
+        /// The retriever's name.
+        name: String,
+        /// What is looked for.
+        query: String,
+    },
+    /// Documents were found.
+    RetrieverEnd {
+        /// The call's id.
+        call: String,
+        /// The retriever's name.
+        name: String,
+        /// A list of `{page_content, metadata?, id?}`.
+        documents: Value,
+    },
+    /// The look-up has failed.
+    RetrieverError {
+        /// The call's id.
+        call: String,
+        /// The retriever's name.
+        name: String,
+        /// The error's text.
+        error: String,
+    },
+    /// Something that the bridge has to say to the person who runs it.
+    Log {
+        /// How much it matters.
+        level: LogLevel,
+        /// What.
+        message: String,
+    },
+    /// The agent has returned or failed. At most one; threads of the agent may still print after it.
+    Result {
+        /// The result object of the contract, to the letter: `status` and what goes with it.
+        result: ExactJson,
+        /// Where the agent failed, if it did.
+        #[serde(default)]
+        traceback: String,
+    },
+    /// The agent could not be started; the process ends with code 1.
+    Crash {
+        /// The name of the Python exception.
+        error_type: String,
+        /// What is wrong and what to do.
+        message: String,
+        /// Where, if it was in the agent's files.
+        #[serde(default)]
+        traceback: String,
+    },
+    /// A record of a kind that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Record {
+    /// Reads the payload of a [`Frame::Record`](super::Frame::Record).
+    ///
+    /// # Errors
+    ///
+    /// When it is no record: something else than the bridge wrote to the pipe.
+    pub fn parse(json: &[u8]) -> Result<Self, serde_json::Error> {
+        // A raw value cannot be read from within a tagged enum, which keeps its fields in a form of its own.
+        #[derive(Deserialize)]
+        struct Whole<'a> {
+            r#type: Cow<'a, str>,
+            #[serde(borrow)]
+            result: Option<&'a RawValue>,
+            #[serde(default)]
+            traceback: String,
+        }
+        let whole: Whole<'_> = serde_json::from_slice(json)?;
+        match whole.result {
+            Some(result) if whole.r#type == "result" => {
+                Ok(Self::Result { result: ExactJson(result.to_owned()), traceback: whole.traceback })
+            }
+            _ => serde_json::from_slice(json),
+        }
+    }
+}
+
+/// JSON to the letter: numbers keep their digits and objects their order.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub struct ExactJson(Box<RawValue>);
+
+impl ExactJson {
+    /// Its text.
+    pub fn get(&self) -> &str {
+        self.0.get()
+    }
+}
+
+/// Of the same text.
+impl PartialEq for ExactJson {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
+/// How much a log record matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// For those who look for a fault in the bridge.
+    Debug,
+    /// Good to know.
+    Info,
+    /// The agent may not do what its author thinks.
+    Warning,
+    /// Something is lost.
+    Error,
+}
+
+impl LogLevel {
+    /// What stands before the message for a person.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Debug => "debug: ",
+            Self::Info => "",
+            Self::Warning => "warning: ",
+            Self::Error => "error: ",
+        }
+    }
+}
+
+/// The tokens that one answer took, under one set of names whatever the provider calls them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub struct TokenUsage {
+    /// Tokens of the prompt.
+    pub input_tokens: Option<u64>,
+    /// Tokens of the answer.
+    pub output_tokens: Option<u64>,
+    /// Both.
+    pub total_tokens: Option<u64>,
+    /// Of the prompt, those read from a cache.
+    pub cache_read: Option<u64>,
+    /// Of the prompt, those written to a cache.
+    pub cache_creation: Option<u64>,
+    /// Of the answer, those spent on reasoning.
+    pub reasoning: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_an_unknown_kind_is_no_error() {
+        assert_eq!(Record::parse(br#"{"type":"later","x":1}"#).expect("it is an object"), Record::Unknown);
+    }
+
+    #[test]
+    fn what_is_absent_stays_absent() {
+        let record = Record::parse(br#"{"type":"llm_end","call":"c","usage":{"input_tokens":1}}"#);
+        let usage = TokenUsage { input_tokens: Some(1), ..TokenUsage::default() };
+        let expected = Record::LlmEnd { call: "c".to_owned(), output: None, model: None, usage: Some(usage) };
+        assert_eq!(record.expect("it is a record"), expected);
+    }
+
+    #[test]
+    fn a_result_keeps_its_digits_and_its_order() {
+        let json = r#"{"z":123456789012345678901234567890.10,"a":1e999}"#;
+        let record = Record::parse(format!(r#"{{"result":{json},"type":"result"}}"#).as_bytes());
+        let Ok(Record::Result { result, .. }) = record else { panic!("it is a result: {record:?}") };
+        assert_eq!(result.get(), json);
+    }
+
+    #[test]
+    fn text_that_is_no_record_is_an_error() {
+        assert!(Record::parse(b"[]").is_err());
+        assert!(Record::parse(br#"{"type":"log"}"#).is_err());
+    }
+}

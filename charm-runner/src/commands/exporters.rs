@@ -1,0 +1,112 @@
+//! `charm-runner exporters`: what is compiled in.
+//!
+//! Rule: shows names, documentation and whether a variable is set; never a value.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use charm_telemetry_core::{Environment, ExporterDescriptor, Registry, VariableDescriptor};
+use serde::Serialize;
+
+use crate::cli::ExportersArgs;
+use crate::exit::Exit;
+use crate::words::say;
+
+#[derive(Serialize)]
+struct Exporter<'a> {
+    name: &'a str,
+    r#type: &'a str,
+    #[serde(rename = "crate")]
+    package: &'a str,
+    version: &'a str,
+    description: &'a str,
+    variables: Vec<Variable<'a>>,
+}
+
+#[derive(Serialize)]
+struct Variable<'a> {
+    names: &'a [&'a str],
+    description: &'a str,
+    required: bool,
+    default: Option<&'a str>,
+    secret: bool,
+    set: bool,
+}
+
+pub(super) fn exporters(arguments: &ExportersArgs) -> Exit {
+    let registry = match Registry::linked() {
+        Ok(registry) => registry,
+        Err(error) => {
+            say(error);
+            return Exit::Configuration;
+        }
+    };
+    let environment = Environment::from_process();
+    let exporters: Vec<_> =
+        registry.iter().map(|entry| Exporter::of(entry.descriptor, &environment)).collect();
+    let text = if arguments.json {
+        let json = serde_json::to_string_pretty(&exporters).expect("names and texts can always be written");
+        json + "\n"
+    } else {
+        list(&exporters)
+    };
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => Exit::Success,
+        // `| head` is no failure of ours.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
+        Err(error) => {
+            say(format_args!("stdout cannot be written: {error}"));
+            Exit::Internal
+        }
+    }
+}
+
+impl<'a> Exporter<'a> {
+    fn of(descriptor: &'a ExporterDescriptor, environment: &Environment) -> Self {
+        let variable = |variable: &'a VariableDescriptor| Variable {
+            names: variable.names,
+            description: variable.doc,
+            required: variable.required,
+            default: variable.default,
+            secret: variable.secret,
+            set: variable.names.iter().any(|name| environment.get(name).is_some()),
+        };
+        Self {
+            name: descriptor.name,
+            r#type: descriptor.type_name,
+            package: descriptor.crate_name,
+            version: descriptor.crate_version,
+            description: descriptor.doc,
+            variables: descriptor.variables.iter().map(variable).collect(),
+        }
+    }
+}
+
+fn list(exporters: &[Exporter<'_>]) -> String {
+    if exporters.is_empty() {
+        return "No exporters are compiled in.\n".to_owned();
+    }
+    let mut text = String::new();
+    for exporter in exporters {
+        let Exporter { name, package, version, description, .. } = exporter;
+        writeln!(text, "{name}  ({package} {version})").expect("a string takes every text");
+        description.lines().for_each(|line| text.extend(["  ", line, "\n"]));
+        exporter.variables.iter().for_each(|variable| text.push_str(&describe(variable)));
+        text.push('\n');
+    }
+    text.push_str("Activate one by naming it under `runtime.telemetry` in charm.yaml.\n");
+    text
+}
+
+fn describe(variable: &Variable<'_>) -> String {
+    let kind = match (variable.required, variable.default) {
+        (true, _) => "required".to_owned(),
+        (false, Some(default)) => format!("default {default}"),
+        (false, None) => "optional".to_owned(),
+    };
+    let secret = if variable.secret { ", secret" } else { "" };
+    let set = if variable.set { "set" } else { "not set" };
+    let mut text = format!("    {}  [{kind}{secret}; {set}]\n", variable.names.join(" or "));
+    variable.description.lines().for_each(|line| text.extend(["        ", line, "\n"]));
+    text
+}

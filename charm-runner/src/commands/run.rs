@@ -1,0 +1,87 @@
+//! `charm-runner run`: the command line of a run.
+//!
+//! Rule: everything that can be known to be wrong is said before anything starts.
+
+use std::fs;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::cli::{InputArgs, ReportFormat, RunArgs};
+use crate::exit::Exit;
+use crate::project::Project;
+use crate::run::{Case, Plan, Started};
+use crate::words::say;
+
+pub(super) fn run(arguments: &RunArgs) -> Exit {
+    let cases = match cases(&arguments.input) {
+        Ok(cases) => cases,
+        Err(message) => {
+            say(message);
+            return Exit::Usage;
+        }
+    };
+    let project = match Project::read(&arguments.project) {
+        Ok(project) => project,
+        Err(problems) => {
+            say(problems.sorted());
+            return Exit::Configuration;
+        }
+    };
+    if !project.warnings.is_empty() {
+        say(&project.warnings);
+    }
+    let started = match Started::new(project) {
+        Ok(started) => started,
+        Err(refusal) => {
+            say(refusal.text());
+            return refusal.exit();
+        }
+    };
+    let plan = Plan { print_result: arguments.input.json.is_some(), fail_on_error: arguments.fail_on_error };
+    let (exit, report) = started.run_all(&cases, plan);
+    match arguments.telemetry_report {
+        Some(ReportFormat::Text) => say(report),
+        Some(ReportFormat::Json) => {
+            say(serde_json::to_string(&report).expect("counts and names can be written"));
+        }
+        None => {}
+    }
+    exit
+}
+
+fn cases(input: &InputArgs) -> Result<Vec<Case>, String> {
+    let case = |input: Box<RawValue>| vec![Case { name: None, input }];
+    match input {
+        InputArgs { json: Some(json), .. } => {
+            let input = RawValue::from_string(json.clone());
+            input.map(case).map_err(|error| {
+                format!("--json is not JSON: {error}; put single quotes around it in a shell")
+            })
+        }
+        InputArgs { input: Some(text), .. } => {
+            let input = serde_json::value::to_raw_value(&serde_json::json!({ "input": text }));
+            Ok(case(input.expect("an object with a string")))
+        }
+        InputArgs { input_file: Some(path), .. } => {
+            let text = fs::read_to_string(path)
+                .map_err(|error| format!("--input-file {}: {error}", path.display()))?;
+            read_cases(&text).map_err(|error| format!("--input-file {}: {error}", path.display()))
+        }
+        _ => Ok(case(RawValue::from_string("{}".to_owned()).expect("an empty object"))),
+    }
+}
+
+fn read_cases(text: &str) -> Result<Vec<Case>, String> {
+    #[derive(Deserialize)]
+    struct Entry {
+        name: Option<String>,
+        input: Box<RawValue>,
+    }
+    let entries: Vec<Entry> = serde_json::from_str(text)
+        .map_err(|error| format!("{error}; expected an array of {{\"name\": .., \"input\": ..}}"))?;
+    if entries.is_empty() {
+        return Err("the array is empty; put a case into it".to_owned());
+    }
+    Ok(entries.into_iter().map(|Entry { name, input }| Case { name, input }).collect())
+}

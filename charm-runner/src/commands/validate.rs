@@ -1,0 +1,48 @@
+//! `charm-runner validate`: everything that is wrong with a project, at once.
+//!
+//! Rule: says the same as `run` would before it starts; a variable that is not set here is only a warning, because it
+//! may be set where the agent runs.
+
+use std::io::{self, Write};
+
+use charm_telemetry_core::Problems;
+
+use crate::cli::ValidateArgs;
+use crate::exit::Exit;
+use crate::project::Project;
+use crate::run::manager_builder;
+use crate::words::say;
+
+pub(super) fn validate(arguments: &ValidateArgs) -> Exit {
+    let (problems, name) = match Project::read(&arguments.project) {
+        Ok(project) => (problems_of(&project), project.manifest.persona.name.clone()),
+        Err(problems) => (problems, String::new()),
+    };
+    let problems = problems.sorted();
+    let valid = !problems.has_errors();
+    if arguments.json {
+        let json = serde_json::to_string_pretty(&problems).expect("problems can always be written");
+        let _: io::Result<()> = io::stdout().write_all((json + "\n").as_bytes());
+    } else {
+        if !problems.is_empty() {
+            let _: io::Result<()> = writeln!(io::stderr(), "{problems}");
+        }
+        if valid {
+            let warnings = if problems.is_empty() { "" } else { ", with warnings" };
+            let _: io::Result<()> = writeln!(io::stdout(), "`{name}` is valid{warnings}");
+        } else {
+            let errors = problems.iter().filter(|problem| problem.is_error()).count();
+            say(format_args!("{errors} {}", if errors == 1 { "problem" } else { "problems" }));
+        }
+    }
+    if valid { Exit::Success } else { Exit::Configuration }
+}
+
+fn problems_of(project: &Project) -> Problems {
+    let mut problems = project.warnings.clone();
+    problems.extend(manager_builder(project).check());
+    if let Err(problem) = crate::run::adapter_of(project) {
+        problems.push(problem);
+    }
+    problems
+}

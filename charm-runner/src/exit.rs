@@ -1,0 +1,46 @@
+//! The exit codes.
+//!
+//! Rule: each says who has to act: nobody (0), the agent's author (1), whoever typed the command (2) or wrote the
+//! configuration (78), or we (70).
+
+use std::process::ExitCode;
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: the command did its work. A run that failed has said so in an `error` event.
+    Success,
+    /// 1: the run failed, and `--fail-on-error` was given.
+    RunFailed,
+    /// 2: the command line is not right.
+    Usage,
+    /// 70: our own fault, or the system's.
+    Internal,
+    /// 78: the configuration is not right.
+    Configuration,
+    /// 124: the run took longer than `policies.execution_timeout_seconds`.
+    TimedOut,
+    /// 128 + n: the agent was ended by signal n, or we were told to stop by it.
+    Signal(u8),
+}
+
+impl Exit {
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::RunFailed => 1,
+            Self::Usage => 2,
+            Self::Internal => 70,
+            Self::Configuration => 78,
+            Self::TimedOut => 124,
+            Self::Signal(signal) => 128 | signal,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

@@ -1,0 +1,129 @@
+//! How an agent is started: which program, with what, in which environment.
+//!
+//! Rule: an adapter only prepares a process; what the process says is the same business for all of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use charm_telemetry_core::{Environment, Problem, RunId, suggest};
+use serde_json::value::RawValue;
+
+use crate::bridge::{Launch, PIPE_ENV, PythonAdapter};
+use crate::child::{ChildSpec, Orphans};
+use crate::project::Project;
+
+/// The adapters that run a command of the manifest through the shell.
+const COMMAND_ADAPTERS: [&str; 2] = ["command", "node"];
+
+/// The adapters that run Python.
+const PYTHON_ADAPTERS: [&str; 5] = ["crewai", "custom", "langchain", "langgraph", "python"];
+
+/// The file in which a command finds its inputs; `CHARM_INPUT_FILE` names it.
+const INPUT_FILE: &str = "input.json";
+
+/// How the agent of a project is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Adapter {
+    /// Through the bridge.
+    Python(PythonAdapter, String),
+    /// As a command of the shell, whose output is the result.
+    Command(String),
+}
+
+/// The adapter that a manifest names.
+pub(crate) fn adapter_of(project: &Project) -> Result<Adapter, Problem> {
+    let adapter = &project.manifest.runtime.adapter;
+    let entry_point = adapter.entry_point.clone().unwrap_or_default();
+    if COMMAND_ADAPTERS.contains(&adapter.kind.as_str()) {
+        return Ok(Adapter::Command(entry_point));
+    }
+    match adapter.kind.parse() {
+        Ok(python) => Ok(Adapter::Python(python, entry_point)),
+        Err(_) => Err(unknown(project)),
+    }
+}
+
+impl Adapter {
+    /// Whether what the agent writes to stdout is its result.
+    pub(super) fn collects_output(&self) -> bool {
+        matches!(self, Self::Command(_))
+    }
+
+    /// The process that runs the agent once.
+    pub(super) fn child(&self, project: &Project, input: &RawValue, run: RunId) -> Result<ChildSpec> {
+        let mut command = match self {
+            Self::Python(adapter, entry_point) => python(project, *adapter, entry_point, input)?,
+            Self::Command(entry_point) => shell(project, entry_point, input)?,
+        };
+        set_environment(&mut command, &project.environment);
+        command
+            .env("CHARM_RUN_ID", run.to_string())
+            .env("PYTHONUNBUFFERED", "1")
+            .current_dir(&project.folder);
+        let spec = ChildSpec::new(command)
+            .timeout(project.manifest.policies.execution_timeout)
+            .orphans(Orphans::Adopt);
+        Ok(match self {
+            Self::Python(..) => spec.bridge_pipe(PIPE_ENV),
+            Self::Command(_) => spec,
+        })
+    }
+}
+
+fn python(project: &Project, adapter: PythonAdapter, entry_point: &str, input: &RawValue) -> Result<Command> {
+    let folder = fs::canonicalize(&project.folder).context("the project's folder")?;
+    let launch = Launch::new(folder, adapter, entry_point).inputs(input.get()).cache(Launch::default_cache());
+    Ok(launch.python(interpreter(project)).command()?)
+}
+
+/// The project's own virtual environment if it has one, else the `python3` of the `PATH`.
+fn interpreter(project: &Project) -> PathBuf {
+    let own = [".venv", "venv"].map(|name| project.folder.join(name).join("bin/python3"));
+    let own = own.into_iter().find(|python| python.exists());
+    own.and_then(|python| std::path::absolute(python).ok()).unwrap_or_else(|| "python3".into())
+}
+
+fn shell(project: &Project, entry_point: &str, input: &RawValue) -> Result<Command> {
+    let file = write_input(&project.folder, input)?;
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(entry_point).env("CHARM_INPUT_FILE", file);
+    Ok(command)
+}
+
+/// In the project's folder; where that cannot be written, in the folder for temporary files.
+fn write_input(folder: &Path, input: &RawValue) -> Result<PathBuf> {
+    let own = std::path::absolute(folder)?.join(INPUT_FILE);
+    if fs::write(&own, input.get()).is_ok() {
+        return Ok(own);
+    }
+    let other = std::env::temp_dir().join(format!("charm-{}-{INPUT_FILE}", std::process::id()));
+    fs::write(&other, input.get())
+        .with_context(|| format!("neither {} nor {}", own.display(), other.display()))?;
+    Ok(other)
+}
+
+fn set_environment(command: &mut Command, environment: &Environment) {
+    for (name, value) in environment.iter() {
+        if std::env::var_os(name).as_ref() != Some(value) {
+            command.env(name, value);
+        }
+    }
+}
+
+fn unknown(project: &Project) -> Problem {
+    let kind = &project.manifest.runtime.adapter.kind;
+    let mut known: Vec<_> = PYTHON_ADAPTERS.into_iter().chain(COMMAND_ADAPTERS).collect();
+    known.sort_unstable();
+    let meant = suggest(kind, known.iter().copied())
+        .map(|name| format!(" did you mean `{name}`?"))
+        .unwrap_or_default();
+    let path = "runtime.adapter.type";
+    let problem =
+        Problem::error(format!("unknown adapter `{kind}`;{meant} known: {}", known.join(", "))).key(path);
+    match project.manifest.location_of(path) {
+        Some(location) => problem.at(location),
+        None => problem,
+    }
+}

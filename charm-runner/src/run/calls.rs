@@ -1,0 +1,133 @@
+//! The calls of a run that go on, by the names that the agent's side gives them.
+//!
+//! Rule: a record that does not fit (an end without a start) is still told, as an event without a call.
+
+use std::collections::HashMap;
+
+use charm_telemetry_core::{EventKind, LlmCall, LlmEnd, LlmStart, Run, TokenUsage, ToolCall};
+use serde_json::Value;
+
+use crate::bridge::{self, Record};
+
+#[derive(Default)]
+pub(super) struct Calls {
+    open: HashMap<String, Open>,
+}
+
+enum Open {
+    Llm(LlmCall),
+    Tool(ToolCall),
+}
+
+impl Calls {
+    /// A token. One of a call that nobody has begun begins it.
+    pub(super) fn token(&mut self, run: &Run, call: &str, token: &str) {
+        if let Some(Open::Llm(call)) = self.open.get_mut(call) {
+            call.token(token);
+            return;
+        }
+        let mut opened = run.llm_call(LlmStart::default());
+        opened.token(token);
+        self.open.insert(call.to_owned(), Open::Llm(opened));
+    }
+
+    pub(super) fn record(&mut self, run: &Run, record: Record) {
+        match record {
+            Record::LlmStart { call, parent, model, provider, input } => {
+                let start = llm_start(model, provider, input.as_ref());
+                let opened = match parent.and_then(|parent| self.open.get(&parent)) {
+                    Some(Open::Tool(parent)) => parent.llm_call(start),
+                    Some(Open::Llm(parent)) => parent.llm_call(start),
+                    None => run.llm_call(start),
+                };
+                self.open.insert(call, Open::Llm(opened));
+            }
+            Record::LlmEnd { call, output, model, usage } => {
+                let end = llm_end(model, output.as_ref(), usage);
+                match self.open.remove(&call) {
+                    Some(Open::Llm(open)) => open.finish(end),
+                    other => self.put_back(call, other, run, EventKind::LlmEnd(Box::new(end))),
+                }
+            }
+            Record::LlmError { call, error } => match self.open.remove(&call) {
+                Some(Open::Llm(open)) => open.fail(&error),
+                other => self.put_back(call, other, run, EventKind::LlmError { error }),
+            },
+            Record::ToolStart { call, parent, tool, input } => {
+                let opened = match parent.and_then(|parent| self.open.get(&parent)) {
+                    Some(Open::Tool(parent)) => parent.tool_call(&tool, &input),
+                    Some(Open::Llm(parent)) => parent.tool_call(&tool, &input),
+                    None => run.tool_call(&tool, &input),
+                };
+                self.open.insert(call, Open::Tool(opened));
+            }
+            Record::ToolEnd { call, tool, output } => match self.open.remove(&call) {
+                Some(Open::Tool(open)) => open.finish(&output),
+                other => {
+                    self.put_back(call, other, run, EventKind::ToolEnd { tool_name: tool.into(), output });
+                }
+            },
+            Record::ToolError { call, tool, error } => match self.open.remove(&call) {
+                Some(Open::Tool(open)) => open.fail(&error),
+                other => {
+                    self.put_back(call, other, run, EventKind::ToolError { tool_name: tool.into(), error });
+                }
+            },
+            _ => {}
+        }
+    }
+
+    /// The run is over: models whose end nobody told have ended well, tools have not.
+    pub(super) fn close(&mut self) {
+        for (_, open) in self.open.drain() {
+            match open {
+                Open::Llm(call) => call.finish(LlmEnd::new()),
+                Open::Tool(call) => drop(call),
+            }
+        }
+    }
+
+    fn put_back(&mut self, call: String, other: Option<Open>, run: &Run, kind: EventKind) {
+        if let Some(other) = other {
+            self.open.insert(call, other);
+        }
+        run.emit(kind);
+    }
+}
+
+fn llm_start(model: Option<String>, provider: Option<String>, input: Option<&Value>) -> LlmStart {
+    let start = model.map_or_else(LlmStart::default, LlmStart::new);
+    let start = match provider {
+        Some(provider) => start.provider(provider),
+        None => start,
+    };
+    match input {
+        Some(input) => start.input(input),
+        None => start,
+    }
+}
+
+fn llm_end(model: Option<String>, output: Option<&Value>, usage: Option<bridge::TokenUsage>) -> LlmEnd {
+    let end = match model {
+        Some(model) => LlmEnd::new().model(model),
+        None => LlmEnd::new(),
+    };
+    let end = match output {
+        Some(output) => end.output(output),
+        None => end,
+    };
+    match usage {
+        Some(usage) => end.usage(token_usage(usage)),
+        None => end,
+    }
+}
+
+fn token_usage(usage: bridge::TokenUsage) -> TokenUsage {
+    let mut tokens = TokenUsage::default();
+    tokens.input_tokens = usage.input_tokens;
+    tokens.output_tokens = usage.output_tokens;
+    tokens.total_tokens = usage.total_tokens;
+    tokens.cache_read_tokens = usage.cache_read;
+    tokens.reasoning_tokens = usage.reasoning;
+    tokens
+}

@@ -1,0 +1,54 @@
+//! How a run is told to whoever started the program: the exit code and the result line.
+//!
+//! Rule: what the system did to the agent (a signal, the time limit) counts for more than what the agent said.
+
+use std::io::{self, Write};
+
+use charm_telemetry_core::{Redactor, RunOutcome};
+
+use crate::child::{ChildOutcome, Exit as ChildExit};
+use crate::exit::Exit;
+
+pub(super) fn exit_of(child: Option<&ChildOutcome>, outcome: &RunOutcome, fail_on_error: bool) -> Exit {
+    let Some(child) = child else { return Exit::Internal };
+    if child.timed_out {
+        return Exit::TimedOut;
+    }
+    if let Some(signal) = child.stopped_by {
+        return Exit::Signal(signal_number(signal.number()));
+    }
+    match child.exit {
+        ChildExit::Signal(signal) => Exit::Signal(signal_number(signal)),
+        _ if fail_on_error && outcome.is_error() => Exit::RunFailed,
+        _ => Exit::Success,
+    }
+}
+
+/// What is said of an agent that ended without a result.
+pub(super) fn without_result(child: &ChildOutcome) -> String {
+    if child.timed_out {
+        return "the run took longer than policies.execution_timeout_seconds and was stopped".to_owned();
+    }
+    if let Some(signal) = child.stopped_by {
+        return format!("the run was stopped by {}", name_of(signal.number()));
+    }
+    match child.exit {
+        ChildExit::Code(code) => format!("the agent ended without a result, with exit code {code}"),
+        ChildExit::Signal(signal) => format!("the agent was ended by {}", name_of(signal)),
+        ChildExit::Unknown => "the agent ended without a result".to_owned(),
+    }
+}
+
+/// The result object, as the last line of stdout. A reader that has gone is no failure of the run.
+pub(super) fn print_result(outcome: &RunOutcome, redactor: &Redactor) {
+    let line = format!("{}\n", redactor.json(outcome.result().get()));
+    let _: io::Result<()> = io::stdout().write_all(line.as_bytes());
+}
+
+fn signal_number(signal: i32) -> u8 {
+    u8::try_from(signal).unwrap_or_default()
+}
+
+fn name_of(signal: i32) -> String {
+    signal_hook::low_level::signal_name(signal).map_or_else(|| format!("signal {signal}"), str::to_owned)
+}

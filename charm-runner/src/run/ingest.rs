@@ -1,0 +1,208 @@
+//! From what the agent's process says to events of its run.
+//!
+//! Rule: every line and every record becomes an event or is counted, in the order in which it came.
+
+use std::io::{self, Write};
+
+use charm_telemetry_core::protocol::{Line, parse_line};
+use charm_telemetry_core::{EventKind, Manager, Run, RunOutcome, StreamEvent};
+use serde_json::value::to_raw_value;
+
+use super::calls::Calls;
+use super::ending;
+use crate::bridge::{Frame, FrameDecoder, Record};
+use crate::child::{CaptureSink, CapturedLine, ChildOutcome, LineAssembler, LineLimits};
+use crate::words::say;
+
+/// A bound of the output that is collected for agents whose output is their result.
+const MAX_COLLECTED: usize = 16 * 1024 * 1024;
+
+/// Takes what the supervisor reads.
+pub(super) struct Ingest<'a> {
+    run: Run,
+    manager: &'a Manager,
+    calls: Calls,
+    /// `None` once something else than the bridge wrote to its pipe.
+    decoder: Option<FrameDecoder>,
+    /// Lines that came by the bridge: what Python printed.
+    printed: Option<LineAssembler>,
+    /// The text of stdout, if it is the agent's result.
+    collected: Option<Vec<u8>>,
+    result: Option<RunOutcome>,
+    malformed: u64,
+}
+
+impl<'a> Ingest<'a> {
+    pub(super) fn new(run: Run, manager: &'a Manager, collects_output: bool) -> Self {
+        Self {
+            run,
+            manager,
+            calls: Calls::default(),
+            decoder: Some(FrameDecoder::new()),
+            printed: Some(LineAssembler::new(LineLimits::default())),
+            collected: collects_output.then(Vec::new),
+            result: None,
+            malformed: 0,
+        }
+    }
+
+    /// The run, if its agent never started.
+    pub(super) fn into_run(self) -> Run {
+        self.run
+    }
+
+    /// The agent's process has ended: closes what is open and says how the run ended.
+    pub(super) fn finish(mut self, child: &ChildOutcome) -> (Run, RunOutcome) {
+        if let Some(mut printed) = self.printed.take() {
+            printed.finish(|line| self.line(&line));
+        }
+        self.calls.close();
+        if self.malformed > 0 {
+            let count = self.malformed;
+            say(format_args!(
+                "{count} lines began with an event marker and held no event; they were shown as text"
+            ));
+        }
+        let outcome = self.outcome(child);
+        (self.run, outcome)
+    }
+
+    fn outcome(&mut self, child: &ChildOutcome) -> RunOutcome {
+        let ended_well = child.exit == crate::child::Exit::Code(0) && !child.timed_out;
+        match (self.result.take(), self.collected.take()) {
+            (Some(result), _) if !child.timed_out => result,
+            (None, Some(output)) if ended_well && child.stopped_by.is_none() => {
+                let output = String::from_utf8_lossy(&output);
+                RunOutcome::success(&to_raw_value(output.trim()).expect("a string can always be written"))
+            }
+            _ => RunOutcome::error(&ending::without_result(child)),
+        }
+    }
+
+    /// A line of the agent's stdout, by whichever pipe.
+    fn line(&mut self, line: &CapturedLine<'_>) {
+        match parse_line(line.bytes) {
+            Line::Event(event) if event.kind == "delta" => self.delta(event),
+            Line::Event(event) => self.run.event(event.into()),
+            Line::Malformed(_) => {
+                self.malformed += 1;
+                self.text(line);
+            }
+            Line::Text(_) => self.text(line),
+        }
+    }
+
+    /// A token that the agent wrote as an event line: exporters get it as a token.
+    fn delta(&mut self, event: charm_telemetry_core::protocol::EventLine<'_>) {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Delta {
+            #[serde(rename = "type")]
+            _type: String,
+            content: String,
+        }
+        match serde_json::from_str::<Delta>(event.json) {
+            Ok(delta) => self.calls.token(&self.run, "", &delta.content),
+            // Whatever else it holds must not be lost.
+            Err(_) => self.run.event(event.into()),
+        }
+    }
+
+    fn text(&mut self, line: &CapturedLine<'_>) {
+        let mut text = String::from_utf8_lossy(line.bytes).into_owned();
+        if let Some(collected) = self.collected.as_mut().filter(|collected| collected.len() < MAX_COLLECTED) {
+            collected.extend_from_slice(line.bytes);
+            collected.push(b'\n');
+        }
+        if text.trim().is_empty() {
+            return;
+        }
+        if line.is_cut() {
+            text.push_str(&format!("... ({} bytes in all)", line.total_len));
+        }
+        if line.has_newline {
+            text.push('\n');
+        }
+        self.run.event(StreamEvent::thinking(&text));
+    }
+
+    /// Where the agent's own code failed, for its author.
+    fn show_traceback(&self, traceback: &str) {
+        let text = self.manager.redactor().text(traceback);
+        // Whoever closed stderr does not want it.
+        let _: io::Result<()> = io::stderr().write_all(text.as_bytes());
+    }
+
+    fn frame(&mut self, frame: Frame<'_>) {
+        match frame {
+            Frame::Stdout(bytes) => {
+                // Taken out while its lines are handled, which needs all of us.
+                let mut printed = self.printed.take().expect("frames end before the run does");
+                printed.feed(bytes, |line| self.line(&line));
+                self.printed = Some(printed);
+            }
+            Frame::Token { call, token } => self.calls.token(&self.run, &call, &token),
+            Frame::Record(json) => match Record::parse(json) {
+                Ok(record) => self.record(record),
+                Err(error) => {
+                    say(format_args!("the agent's bridge sent something that is not a record: {error}"));
+                }
+            },
+        }
+    }
+
+    fn record(&mut self, record: Record) {
+        match record {
+            Record::Result { result, traceback } => {
+                self.show_traceback(&traceback);
+                let outcome = RunOutcome::from_result(result.get());
+                let no_object =
+                    |error| RunOutcome::error(&format!("the agent's result is not an object: {error}"));
+                self.result = Some(outcome.unwrap_or_else(no_object));
+            }
+            Record::Crash { error_type, message, traceback } => {
+                self.show_traceback(&traceback);
+                let result =
+                    serde_json::json!({ "status": "error", "error_type": error_type, "message": message });
+                self.result = RunOutcome::from_result(&result.to_string()).ok();
+            }
+            Record::Log { level, message } => {
+                say(format_args!("{}{}", level.prefix(), self.manager.redactor().text(&message)));
+            }
+            Record::AgentAction { tool, tool_input, .. } => {
+                self.run.emit(EventKind::AgentAction { tool, tool_input });
+            }
+            call => self.calls.record(&self.run, call),
+        }
+    }
+}
+
+impl CaptureSink for Ingest<'_> {
+    fn stdout_line(&mut self, line: CapturedLine<'_>) {
+        self.line(&line);
+    }
+
+    fn stderr_line(&mut self, line: CapturedLine<'_>) {
+        let text = String::from_utf8_lossy(line.bytes);
+        let text = self.manager.redactor().text(&text).into_owned() + "\n";
+        // Whoever closed stderr does not want it.
+        let _: io::Result<()> = io::stderr().write_all(text.as_bytes());
+    }
+
+    fn bridge_bytes(&mut self, bytes: &[u8]) {
+        // Taken out while its frames are handled, which needs all of us.
+        let Some(mut decoder) = self.decoder.take() else { return };
+        match decoder.feed(bytes, |frame| self.frame(frame)) {
+            Ok(()) => self.decoder = Some(decoder),
+            Err(error) => say(format_args!("{error}; what else comes that way is not read")),
+        }
+    }
+
+    fn burst_end(&mut self) {
+        self.manager.nudge();
+    }
+
+    fn is_full(&self) -> bool {
+        self.manager.is_full()
+    }
+}

@@ -1,0 +1,4 @@
+#!/bin/sh
+# Repeats its stdin, then says so.
+cat
+echo that was all

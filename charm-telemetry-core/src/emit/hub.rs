@@ -1,0 +1,294 @@
+//! What all emitting threads share with the pump.
+//!
+//! Rule: an event takes its sequence number when there is room for it, so the order of the numbers is the order in which
+//! things happened, and no number is ever missing for long.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use super::clock::TickSource;
+use super::local;
+use super::ring::{MAX_TEXT_BYTES, Producer, Ring, Token};
+use super::sync::{self, AtomicBool, AtomicU64, Ordering, fence};
+use crate::event::EventKind;
+use crate::id::{CallId, RunId};
+
+/// Words of the ring of one emitting thread: 512 KiB, about ten thousand tokens.
+const RING_WORDS: usize = 64 * 1024;
+
+/// Parcels that may wait for the pump before an emitter has to. The pump only stops when stdout does.
+const MAX_PARCELS: usize = 128 * 1024;
+
+/// The same bound in bytes.
+const MAX_PARCEL_BYTES: usize = 64 * 1024 * 1024;
+
+/// How long an emitter sleeps between two looks for room.
+const WAIT_FOR_ROOM: Duration = Duration::from_micros(50);
+
+/// The meeting place of emitters and pump.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    pub(crate) ticks: TickSource,
+    rings: Mutex<Vec<sync::Arc<Ring>>>,
+    parcels: Mutex<Parcels>,
+    runs: AtomicU64,
+    /// Calls of models that are open: while there is one, the pump looks for tokens by itself.
+    streams: AtomicU64,
+    /// The pump sleeps and wants to be woken.
+    asleep: AtomicBool,
+    /// No more events are taken.
+    closed: AtomicBool,
+    late: AtomicU64,
+    pump: OnceLock<Thread>,
+    deadline: OnceLock<Instant>,
+}
+
+/// Parcels that wait for the pump.
+#[derive(Debug, Default)]
+struct Parcels {
+    queue: VecDeque<Parcel>,
+    bytes: usize,
+}
+
+/// One run, as its handles and the pump know it.
+#[derive(Debug)]
+pub(crate) struct RunCore {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) id: RunId,
+    /// Which run of this hub: what a token carries instead of the whole id.
+    pub(crate) number: u32,
+    sequence: AtomicU64,
+    calls: AtomicU64,
+}
+
+/// Any event but a short token: rare enough for a lock and an allocation.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    pub(crate) run: u32,
+    pub(crate) id: RunId,
+    pub(crate) call: Option<CallId>,
+    pub(crate) parent: Option<CallId>,
+    pub(crate) sequence: u64,
+    pub(crate) ticks: u64,
+    /// `None`: every handle of the run is gone, nothing will follow.
+    pub(crate) kind: Option<EventKind>,
+}
+
+impl Hub {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            ticks: TickSource::new(),
+            rings: Mutex::default(),
+            parcels: Mutex::default(),
+            runs: AtomicU64::new(0),
+            streams: AtomicU64::new(0),
+            asleep: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            late: AtomicU64::new(0),
+            pump: OnceLock::new(),
+            deadline: OnceLock::new(),
+        })
+    }
+
+    pub(crate) fn open_run(self: &Arc<Self>, id: RunId) -> Arc<RunCore> {
+        let number = self.runs.fetch_add(1, Ordering::Relaxed);
+        Arc::new(RunCore {
+            hub: Arc::clone(self),
+            id,
+            number: u32::try_from(number).expect("fewer than four billion runs in one process"),
+            sequence: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
+        })
+    }
+
+    /// Called once, by the pump itself.
+    pub(crate) fn set_pump(&self, thread: Thread) {
+        self.pump.set(thread).expect("a hub has one pump");
+    }
+
+    /// Wakes the pump if it sleeps. Not for the road of a token.
+    pub(crate) fn wake_pump(&self) {
+        // Pairs with the fence in `prepare_to_sleep`: either the pump sees what was published, or we see it asleep.
+        fence(Ordering::SeqCst);
+        if self.asleep.load(Ordering::Relaxed) {
+            self.unpark_pump();
+        }
+    }
+
+    fn unpark_pump(&self) {
+        if let Some(pump) = self.pump.get() {
+            pump.unpark();
+        }
+    }
+
+    /// The pump announces that it is about to sleep. It must look for work once more before it does.
+    pub(crate) fn prepare_to_sleep(&self) {
+        self.asleep.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// The pump is awake.
+    pub(crate) fn awake(&self) {
+        self.asleep.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_work(&self) -> bool {
+        !lock(&self.parcels).queue.is_empty() || lock(&self.rings).iter().any(|ring| !ring.is_empty())
+    }
+
+    /// Whether emitters should pause before they have to: half of the room is taken.
+    pub(crate) fn is_half_full(&self) -> bool {
+        let parcels = lock(&self.parcels);
+        parcels.queue.len() > MAX_PARCELS / 2 || parcels.bytes > MAX_PARCEL_BYTES / 2
+    }
+
+    pub(crate) fn has_streams(&self) -> bool {
+        self.streams.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn open_stream(&self) {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn close_stream(&self) {
+        self.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// From now on emitting does nothing but count. What was emitted before has until `deadline`.
+    pub(crate) fn close(&self, deadline: Instant) {
+        // Whoever closes first decides.
+        let _: Result<(), Instant> = self.deadline.set(deadline);
+        self.closed.store(true, Ordering::SeqCst);
+        self.unpark_pump();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// When everything has to be over. Now, if nobody said.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline.get().copied().unwrap_or_else(Instant::now)
+    }
+
+    /// Events that were emitted after the end.
+    pub(crate) fn late(&self) -> u64 {
+        self.late.load(Ordering::Relaxed)
+    }
+
+    /// All parcels that wait, in the order in which they came.
+    pub(crate) fn take_parcels(&self, into: &mut VecDeque<Parcel>) {
+        let mut parcels = lock(&self.parcels);
+        std::mem::swap(&mut parcels.queue, into);
+        parcels.bytes = 0;
+    }
+
+    /// The rings, without those that will never hold anything again.
+    pub(crate) fn rings(&self, into: &mut Vec<sync::Arc<Ring>>) {
+        let mut rings = lock(&self.rings);
+        rings.retain(|ring| !ring.is_finished());
+        into.clear();
+        into.extend(rings.iter().cloned());
+    }
+
+    pub(super) fn new_ring(&self) -> Producer {
+        let (producer, ring) = Ring::new(RING_WORDS);
+        lock(&self.rings).push(ring);
+        producer
+    }
+}
+
+impl RunCore {
+    /// A number for a new call.
+    pub(crate) fn open_call(&self) -> CallId {
+        let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = u32::try_from(number).expect("fewer than four billion calls in one run");
+        CallId::from_number(number).expect("calls are counted from one")
+    }
+
+    /// Emits a token: the hot road. `false` if it has to take the other one.
+    #[inline]
+    pub(crate) fn emit_token(&self, call: u32, parent: u32, text: &str) -> bool {
+        if text.len() > MAX_TEXT_BYTES || self.hub.is_closed() {
+            return false;
+        }
+        local::with_producer(&self.hub, |producer| {
+            while !producer.has_room(text.len()) {
+                if !self.hub.wait_for_room() {
+                    return false;
+                }
+            }
+            let sequence = self.next_sequence();
+            let ticks = self.hub.ticks.now();
+            producer.push(Token { run: self.number, call, parent, sequence, ticks, text });
+            // Only after a second without tokens does the pump sleep while a call is open. No fence: should the pump
+            // fall asleep in this very moment, it looks again by itself within the time of one nap.
+            if self.hub.asleep.load(Ordering::Relaxed) {
+                self.hub.unpark_pump();
+            }
+            true
+        })
+    }
+
+    /// Emits anything else.
+    pub(crate) fn emit(&self, call: Option<CallId>, parent: Option<CallId>, kind: Option<EventKind>) {
+        let size = kind.as_ref().map_or(0, EventKind::size);
+        loop {
+            let mut parcels = lock(&self.hub.parcels);
+            if self.hub.is_closed() {
+                self.hub.late.fetch_add(u64::from(kind.is_some()), Ordering::Relaxed);
+                return;
+            }
+            if parcels.queue.len() < MAX_PARCELS && parcels.bytes < MAX_PARCEL_BYTES {
+                let (sequence, ticks) = (self.next_sequence(), self.hub.ticks.now());
+                parcels.bytes += size;
+                parcels.queue.push_back(Parcel {
+                    run: self.number,
+                    id: self.id,
+                    call,
+                    parent,
+                    sequence,
+                    ticks,
+                    kind,
+                });
+                break;
+            }
+            drop(parcels);
+            self.hub.wait_for_room();
+        }
+        self.hub.wake_pump();
+    }
+
+    #[inline]
+    fn next_sequence(&self) -> u64 {
+        self.sequence.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Drop for RunCore {
+    fn drop(&mut self) {
+        self.emit(None, None, None);
+    }
+}
+
+impl Hub {
+    /// `false` if there will be no room, because the pump is gone.
+    #[cold]
+    fn wait_for_room(&self) -> bool {
+        self.wake_pump();
+        std::thread::sleep(WAIT_FOR_ROOM);
+        !self.is_closed()
+    }
+}
+
+/// What a thread remembers of a hub must not keep it alive.
+pub(super) fn weak(hub: &Arc<Hub>) -> Weak<Hub> {
+    Arc::downgrade(hub)
+}
+
+/// None of the code under these locks can leave half-done work behind.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,15 @@
+//! The emitting side: from a handle in the agent's thread to the pump.
+//!
+//! Rule: emitting a token costs a time stamp and a few stores; it never allocates, locks, wakes or calls the system.
+
+mod clock;
+mod hub;
+mod local;
+#[cfg(all(test, loom))]
+mod models;
+mod ring;
+mod sync;
+
+pub(crate) use clock::Clock;
+pub(crate) use hub::{Hub, Parcel, RunCore};
+pub(crate) use ring::Token;

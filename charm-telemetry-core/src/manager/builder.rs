@@ -1,0 +1,309 @@
+//! Chooses what a manager runs.
+//!
+//! Rule: building collects problems and starts nothing; starting needs that there are none.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::descriptor::Registration;
+use crate::emit::Hub;
+use crate::environment::{Environment, EnvironmentReader, VariableProblem};
+use crate::exporter::TelemetryExporter;
+use crate::lane::{Build, Lane, LaneLimits};
+use crate::notice::{self, Notice, Notices, Tell};
+use crate::problem::{Location, Problem, Problems, Severity};
+use crate::pump::{Pump, Stdout};
+use crate::redact::Redactor;
+use crate::registry::Registry;
+use crate::stdout::{EventWriter, PipeWriter};
+use crate::suggest::suggest;
+
+use super::Manager;
+
+/// How much longer than the deadline the manager waits for the pump, which itself keeps to the deadline.
+pub(super) const GRACE: Duration = Duration::from_millis(100);
+
+/// Says what happens if an exporter cannot be activated.
+const ON_ERROR_VARIABLE: &str = "CHARM_TELEMETRY_ON_ERROR";
+
+/// What happens if an exporter cannot be activated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// Nothing starts.
+    #[default]
+    Refuse,
+    /// The others start; the problems are told as events of every run. `CHARM_TELEMETRY_ON_ERROR=warn`.
+    Warn,
+}
+
+/// Chooses what a [`Manager`] runs.
+#[must_use]
+pub struct ManagerBuilder {
+    environment: Environment,
+    registry: Option<Registry>,
+    wanted: Vec<Wanted>,
+    own: Vec<(String, Box<dyn TelemetryExporter>)>,
+    secret_variables: BTreeSet<String>,
+    writer: Option<Box<dyn EventWriter>>,
+    limits: LaneLimits,
+    tell: Option<Tell>,
+    on_error: Option<OnError>,
+}
+
+/// An exporter that was asked for by name.
+struct Wanted {
+    name: String,
+    place: Option<(Location, String)>,
+}
+
+/// An exporter that is ready to run.
+struct Ready {
+    name: String,
+    exporter: Box<dyn TelemetryExporter>,
+    rebuild: Build,
+}
+
+impl ManagerBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            environment: Environment::from_process(),
+            registry: None,
+            wanted: Vec::new(),
+            own: Vec::new(),
+            secret_variables: BTreeSet::new(),
+            writer: None,
+            limits: LaneLimits::default(),
+            tell: None,
+            on_error: None,
+        }
+    }
+
+    /// Where exporters read their configuration. Default: the environment of the process.
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = environment;
+        self
+    }
+
+    /// Which exporters can be named. Default: those that are compiled in.
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = Some(registry);
+        self
+    }
+
+    /// Activates an exporter by its name.
+    pub fn activate(mut self, name: impl Into<String>) -> Self {
+        self.wanted.push(Wanted { name: name.into(), place: None });
+        self
+    }
+
+    /// Activates an exporter by its name, which stands at `location` of a file under `key_path`.
+    pub fn activate_from(
+        mut self,
+        name: impl Into<String>,
+        location: Location,
+        key_path: impl Into<String>,
+    ) -> Self {
+        self.wanted.push(Wanted { name: name.into(), place: Some((location, key_path.into())) });
+        self
+    }
+
+    /// Activates an exporter that the program has built itself. It cannot be built again after a panic: from then on its events
+    /// are counted as dropped.
+    pub fn exporter(mut self, name: impl Into<String>, exporter: impl TelemetryExporter) -> Self {
+        self.own.push((name.into(), Box::new(exporter)));
+        self
+    }
+
+    /// Takes the values of these variables out of everything that leaves. Those of the exporters' own secrets are added by
+    /// themselves.
+    pub fn redact<N: Into<String>>(mut self, variables: impl IntoIterator<Item = N>) -> Self {
+        self.secret_variables.extend(variables.into_iter().map(Into::into));
+        self
+    }
+
+    /// Where the events go that end users see. Default: lines of the Charm protocol on stdout.
+    pub fn stdout(mut self, writer: impl EventWriter) -> Self {
+        self.writer = Some(Box::new(writer));
+        self
+    }
+
+    /// The bounds of each lane.
+    pub fn limits(mut self, limits: LaneLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Who is told of exporters that fail, panic or hang. Default: one line on stderr.
+    pub fn on_notice(mut self, tell: impl Fn(&Notice<'_>) + Send + Sync + 'static) -> Self {
+        self.tell = Some(Box::new(tell));
+        self
+    }
+
+    /// What happens if an exporter cannot be activated. Default: what `CHARM_TELEMETRY_ON_ERROR` says, `refuse` or `warn`.
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.on_error = Some(on_error);
+        self
+    }
+
+    /// Everything that would keep the manager from starting, without starting anything. A variable that is not set is only
+    /// a warning here: it may be set where the manager will start.
+    pub fn check(&mut self) -> Problems {
+        let mut problems = Problems::default();
+        self.make_ready(Severity::Warning, &mut problems);
+        self.on_error_by_environment(&mut problems);
+        problems
+    }
+
+    /// Starts the exporters.
+    ///
+    /// # Errors
+    /// Every problem of every exporter, together: unknown names, missing and unreadable variables. With [`OnError::Warn`]
+    /// only what keeps the program itself from running.
+    pub fn start(mut self) -> Result<Manager, Problems> {
+        let mut problems = Problems::default();
+        let ready = self.make_ready(Severity::Error, &mut problems);
+        let on_error = self.on_error.unwrap_or_else(|| self.on_error_by_environment(&mut problems));
+        if problems.has_errors() && on_error == OnError::Refuse {
+            return Err(problems);
+        }
+        let redactor = Arc::new(Redactor::new(self.secrets()));
+        let tell = self.tell.take().unwrap_or_else(notice::to_stderr);
+        let notices = Arc::new(Notices::new(Arc::clone(&redactor), tell));
+        let lanes = self.start_lanes(ready, &notices)?;
+        let hub = Hub::new();
+        let writer = self.writer.take().unwrap_or_else(|| Box::new(PipeWriter::new(std::io::stdout())));
+        let pump = Pump {
+            hub: Arc::clone(&hub),
+            lanes: lanes.iter().map(|lane| Arc::clone(&lane.shared)).collect(),
+            stdout: Stdout::new(writer),
+            redactor: Arc::clone(&redactor),
+            notices,
+        };
+        let (report, reports) = mpsc::channel();
+        pump.start(report).map_err(|error| thread_problem("the pump", &error))?;
+        Ok(Manager { hub, lanes, redactor, pump: Some(reports), warnings: problems })
+    }
+
+    fn on_error_by_environment(&self, problems: &mut Problems) -> OnError {
+        match self.environment.get(ON_ERROR_VARIABLE).unwrap_or("refuse") {
+            "refuse" => OnError::Refuse,
+            "warn" => OnError::Warn,
+            other => {
+                let message = format!("`{ON_ERROR_VARIABLE}` is `{other}`; expected `refuse` or `warn`");
+                problems.push(Problem::error(message));
+                OnError::Refuse
+            }
+        }
+    }
+
+    fn start_lanes(&self, ready: Vec<Ready>, notices: &Arc<Notices>) -> Result<Vec<Lane>, Problems> {
+        let start = |Ready { name, exporter, rebuild }: Ready| {
+            Lane::start(&name, exporter, rebuild, self.limits, Arc::clone(notices))
+                .map_err(|error| thread_problem(&format!("exporter `{name}`"), &error))
+        };
+        ready.into_iter().map(start).collect()
+    }
+
+    fn make_ready(&mut self, missing: Severity, problems: &mut Problems) -> Vec<Ready> {
+        let registry = match self.registry.clone().map_or_else(Registry::linked, Ok) {
+            Ok(registry) => registry,
+            Err(error) => {
+                problems.push(Problem::error(error.to_string()));
+                return Vec::new();
+            }
+        };
+        let mut seen = BTreeSet::new();
+        let mut ready = Vec::new();
+        for wanted in &self.wanted {
+            if !seen.insert(&wanted.name) {
+                problems.push(
+                    wanted.problem(format!("exporter `{}` is listed twice; once is enough", wanted.name)),
+                );
+                continue;
+            }
+            match registry.get(&wanted.name) {
+                Some(entry) => ready.extend(self.build(wanted, entry, missing, problems)),
+                None => problems.push(wanted.problem(unknown(&wanted.name, &registry))),
+            }
+        }
+        ready.extend(std::mem::take(&mut self.own).into_iter().map(Ready::own));
+        ready
+    }
+
+    fn build(
+        &self,
+        wanted: &Wanted,
+        entry: &'static Registration,
+        missing: Severity,
+        problems: &mut Problems,
+    ) -> Option<Ready> {
+        let mut reader = EnvironmentReader::new(&self.environment);
+        let exporter = (entry.build)(&mut reader);
+        let found = reader.into_problems();
+        let failed = exporter.is_none() && found.is_empty();
+        problems.extend(found.iter().map(|problem| wanted.variable_problem(problem, missing)));
+        if failed {
+            problems.push(wanted.problem(format!("exporter `{}` could not be built", wanted.name)));
+        }
+        let exporter = exporter.filter(|_| found.is_empty())?;
+        let environment = self.environment.clone();
+        let rebuild: Build = Box::new(move || (entry.build)(&mut EnvironmentReader::new(&environment)));
+        Some(Ready { name: wanted.name.clone(), exporter, rebuild })
+    }
+
+    /// The values that nobody may see, by the names of their variables.
+    fn secrets(&self) -> Vec<(String, String)> {
+        let registry = self.registry.clone().map_or_else(Registry::linked, Ok).ok();
+        let entries = self.wanted.iter().filter_map(|wanted| registry.as_ref()?.get(&wanted.name));
+        let secret = entries.flat_map(|entry| entry.descriptor.variables).filter(|variable| variable.secret);
+        let of_exporters = secret.flat_map(|variable| variable.names).map(|&name| name.to_owned());
+        let names: BTreeSet<String> = of_exporters.chain(self.secret_variables.iter().cloned()).collect();
+        let value = |name: String| self.environment.get(&name).map(str::to_owned).map(|value| (name, value));
+        names.into_iter().filter_map(value).collect()
+    }
+}
+
+impl Wanted {
+    fn problem(&self, message: String) -> Problem {
+        let problem = Problem::error(message);
+        match &self.place {
+            Some((location, key_path)) => problem.at(location.clone()).key(key_path.clone()),
+            None => problem,
+        }
+    }
+
+    fn variable_problem(&self, problem: &VariableProblem, missing: Severity) -> Problem {
+        let severity = if problem.missing { missing } else { Severity::Error };
+        Problem { severity, ..self.problem(format!("exporter `{}` {}", self.name, problem.message)) }
+    }
+}
+
+impl Ready {
+    fn own((name, exporter): (String, Box<dyn TelemetryExporter>)) -> Self {
+        Self { name, exporter, rebuild: Box::new(|| None) }
+    }
+}
+
+fn unknown(name: &str, registry: &Registry) -> String {
+    let known: Vec<_> = registry.names().collect();
+    let meant = suggest(name, known.iter().copied())
+        .map(|name| format!("; did you mean `{name}`?"))
+        .unwrap_or_default();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let separator = if meant.is_empty() { ";" } else { "" };
+    format!("unknown exporter `{name}`{meant}{separator} compiled in: {known}")
+}
+
+fn thread_problem(who: &str, error: &std::io::Error) -> Problems {
+    Problem::error(format!("the thread of {who} cannot be started: {error}; raise the limit of processes"))
+        .into()
+}
+
+impl std::fmt::Debug for ManagerBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let wanted: Vec<_> = self.wanted.iter().map(|wanted| wanted.name.as_str()).collect();
+        f.debug_struct("ManagerBuilder").field("wanted", &wanted).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,107 @@
+//! What the operator is told while things run: exporters that fail, panic or hang.
+//!
+//! Rule: a notice is one line, holds no secret, and is told rarely however often its cause occurs.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::redact::Redactor;
+
+/// Something the operator should know.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Notice<'a> {
+    /// A hook answered with an error. Told for the 1st, 2nd, 4th, 8th... of an exporter.
+    HookFailed {
+        /// The exporter.
+        exporter: &'a str,
+        /// What the hook said.
+        error: &'a str,
+        /// How many have failed so far.
+        count: u64,
+    },
+    /// A hook panicked; the exporter is built again after `pause`. Told for the 1st, 2nd, 4th... in a row.
+    Panicked {
+        /// The exporter.
+        exporter: &'a str,
+        /// What the panic said.
+        message: &'a str,
+        /// How long the lane waits before it goes on.
+        pause: Duration,
+    },
+    /// A hook does not return.
+    Stuck {
+        /// The exporter.
+        exporter: &'a str,
+        /// How long it has been running.
+        since: Duration,
+    },
+    /// The exporter could not end cleanly.
+    ShutdownFailed {
+        /// The exporter.
+        exporter: &'a str,
+        /// What it said.
+        error: &'a str,
+    },
+    /// Stdout cannot be written.
+    StdoutFailed {
+        /// What the system said.
+        error: &'a str,
+    },
+}
+
+impl fmt::Display for Notice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HookFailed { exporter, error, count: 1 } => {
+                write!(f, "exporter `{exporter}` failed: {error}")
+            }
+            Self::HookFailed { exporter, error, count } => {
+                write!(f, "exporter `{exporter}` failed, {count} times so far: {error}")
+            }
+            Self::Panicked { exporter, message, pause } => {
+                write!(f, "exporter `{exporter}` panicked: {message}; it starts again in {pause:?}")
+            }
+            Self::Stuck { exporter, since } => {
+                let seconds = since.as_secs();
+                write!(
+                    f,
+                    "exporter `{exporter}` is stuck: a hook has not returned for {seconds} s; nothing else waits for it"
+                )
+            }
+            Self::ShutdownFailed { exporter, error } => {
+                write!(f, "exporter `{exporter}` did not end cleanly: {error}")
+            }
+            Self::StdoutFailed { error } => write!(f, "stdout cannot be written: {error}"),
+        }
+    }
+}
+
+/// Where notices go.
+pub(crate) struct Notices {
+    redactor: Arc<Redactor>,
+    tell: Tell,
+}
+
+/// Takes a notice. May be called from several threads at once.
+pub(crate) type Tell = Box<dyn Fn(&Notice<'_>) + Send + Sync>;
+
+impl Notices {
+    pub(crate) fn new(redactor: Arc<Redactor>, tell: Tell) -> Self {
+        Self { redactor, tell }
+    }
+
+    pub(crate) fn tell(&self, notice: Notice<'_>) {
+        (self.tell)(&notice);
+    }
+
+    pub(crate) fn redact(&self, text: &str) -> String {
+        self.redactor.text(text).into_owned()
+    }
+}
+
+/// One line on stderr.
+pub(crate) fn to_stderr() -> Tell {
+    Box::new(|notice| eprintln!("charm: {notice}"))
+}

@@ -1,0 +1,318 @@
+//! The one thread that takes events from the emitters and hands them on: to stdout first, then to every lane.
+//!
+//! Rule: it puts the events of a run in order, does the work that all consumers share once (time, secrets), and waits for
+//! nobody but the reader of stdout.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::emit::{Clock, Hub, Parcel, Token};
+use crate::event::{Event, EventKind};
+use crate::id::{CallId, RunId};
+use crate::lane::LaneShared;
+use crate::notice::{Notice, Notices};
+use crate::outcome::{DropReason, Outcomes};
+use crate::redact::Redactor;
+use crate::stdout::EventWriter;
+
+/// The pause between two looks while tokens come: the latency of a token is at most this and a little more.
+const NAP: Duration = Duration::from_micros(300);
+
+/// So long after the last token the pump sleeps, and the next token has to wake it.
+const STREAM_IS_QUIET: Duration = Duration::from_secs(1);
+
+/// The longest sleep while a call is open: should a token miss that the pump has just fallen asleep, this bounds its delay.
+const LIGHT_SLEEP: Duration = Duration::from_millis(50);
+
+/// The longest sleep while a hook is running: so soon a stuck one is noticed.
+const WATCH: Duration = Duration::from_secs(1);
+
+/// Events taken at once, before they are written.
+const BATCH: usize = 1024;
+
+/// After the end was called an emitter may still be in the middle of a token.
+const LAST_TOKENS: Duration = Duration::from_millis(1);
+
+pub(crate) struct Pump {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) lanes: Vec<Arc<LaneShared>>,
+    pub(crate) stdout: Stdout,
+    pub(crate) redactor: Arc<Redactor>,
+    pub(crate) notices: Arc<Notices>,
+}
+
+/// The writer of the stdout exporter, and its accounts.
+pub(crate) struct Stdout {
+    writer: Box<dyn EventWriter>,
+    outcomes: Outcomes,
+    /// Events that the writer has taken and not yet written.
+    held: u64,
+    broken: bool,
+}
+
+/// What the pump leaves behind.
+#[derive(Debug, Default)]
+pub(crate) struct PumpReport {
+    pub(crate) events: u64,
+    pub(crate) stdout: Outcomes,
+}
+
+/// What a run looks like from here.
+struct Run {
+    id: Option<RunId>,
+    next: u64,
+    /// Events that came before one with a smaller number: two threads raced.
+    early: BTreeMap<u64, Early>,
+}
+
+enum Early {
+    Event(EventParts),
+    End,
+}
+
+struct EventParts {
+    call: Option<CallId>,
+    parent: Option<CallId>,
+    ticks: u64,
+    kind: EventKind,
+}
+
+struct Running {
+    pump: Pump,
+    clock: Clock,
+    runs: HashMap<u32, Run>,
+    batch: Vec<Arc<Event>>,
+    events: u64,
+}
+
+impl Pump {
+    /// Starts the thread. It ends after [`Hub::close`] was called, and sends its report.
+    pub(crate) fn start(self, report: Sender<PumpReport>) -> std::io::Result<()> {
+        let clock = Clock::new(self.hub.ticks);
+        let running = Running { pump: self, clock, runs: HashMap::new(), batch: Vec::new(), events: 0 };
+        thread::Builder::new().name("charm-pump".to_owned()).spawn(move || {
+            // Nobody listens any more if the manager gave up waiting.
+            let _: Result<(), _> = report.send(running.run());
+        })?;
+        Ok(())
+    }
+}
+
+impl Running {
+    fn run(mut self) -> PumpReport {
+        let hub = Arc::clone(&self.pump.hub);
+        hub.set_pump(thread::current());
+        let mut last_event = Instant::now();
+        while !hub.is_closed() {
+            if self.pass() > 0 {
+                last_event = Instant::now();
+            } else if self.pump.stdout.held > 0 {
+                self.pump.stdout.flush(&self.pump.notices);
+            } else if hub.has_streams() && last_event.elapsed() < STREAM_IS_QUIET {
+                thread::sleep(NAP);
+            } else {
+                self.sleep(&hub);
+            }
+            self.watch_lanes();
+        }
+        self.finish()
+    }
+
+    fn sleep(&mut self, hub: &Hub) {
+        hub.prepare_to_sleep();
+        if !hub.has_work() && !hub.is_closed() {
+            if hub.has_streams() {
+                thread::park_timeout(LIGHT_SLEEP);
+            } else if self.pump.lanes.iter().any(|lane| lane.is_busy()) {
+                thread::park_timeout(WATCH);
+            } else {
+                thread::park();
+            }
+        }
+        hub.awake();
+    }
+
+    /// Takes what there is and hands it on. Returns how many events that were.
+    fn pass(&mut self) -> usize {
+        let before = self.events;
+        let mut parcels = VecDeque::new();
+        self.pump.hub.take_parcels(&mut parcels);
+        let mut rings = Vec::new();
+        self.pump.hub.rings(&mut rings);
+        self.clock.refresh();
+        for parcel in parcels {
+            self.take_parcel(parcel);
+            if self.batch.len() >= BATCH {
+                self.hand_on();
+            }
+        }
+        let mut buffer = Vec::new();
+        for ring in rings {
+            while ring.drain(BATCH, &mut buffer, |token| self.take_token(token)) > 0 {
+                self.hand_on();
+                self.clock.refresh();
+            }
+        }
+        self.hand_on();
+        usize::try_from(self.events - before).unwrap_or(usize::MAX)
+    }
+
+    fn take_parcel(&mut self, parcel: Parcel) {
+        let Parcel { run, id, call, parent, sequence, ticks, kind } = parcel;
+        self.runs.entry(run).or_insert_with(Run::new).id = Some(id);
+        match kind {
+            Some(kind) => self.take(run, sequence, Early::Event(EventParts { call, parent, ticks, kind })),
+            None => self.take(run, sequence, Early::End),
+        }
+    }
+
+    fn take_token(&mut self, token: Token<'_>) {
+        let Token { run, call, parent, sequence, ticks, text } = token;
+        let (call, parent) = (CallId::from_number(call), CallId::from_number(parent));
+        let kind = EventKind::LlmNewToken { token: text.into() };
+        self.take(run, sequence, Early::Event(EventParts { call, parent, ticks, kind }));
+    }
+
+    /// Puts an event in its place: hands on all that are now in order.
+    fn take(&mut self, number: u32, sequence: u64, early: Early) {
+        let run = self.runs.entry(number).or_insert_with(Run::new);
+        if sequence != run.next {
+            run.early.insert(sequence, early);
+            return;
+        }
+        let mut ready = Some(early);
+        while let Some(early) = ready {
+            let run = self.runs.get_mut(&number).expect("a run stays until its end was seen");
+            match early {
+                Early::Event(parts) => {
+                    let id = run.id.expect("the first event of a run is a parcel and names it");
+                    let sequence = run.next;
+                    run.next += 1;
+                    ready = run.early.remove(&run.next);
+                    self.complete(id, sequence, parts);
+                }
+                Early::End => {
+                    self.runs.remove(&number);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn complete(&mut self, run: RunId, sequence: u64, parts: EventParts) {
+        let EventParts { call, parent, ticks, mut kind } = parts;
+        self.pump.redactor.event(&mut kind);
+        let time = self.clock.time_of(ticks);
+        self.batch.push(Arc::new(Event { run, sequence, time, call, parent, kind }));
+        self.events += 1;
+    }
+
+    fn hand_on(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        self.write();
+        for lane in &self.pump.lanes {
+            lane.offer(&self.batch);
+        }
+        self.batch.clear();
+    }
+
+    /// To stdout. Waits while its reader does not read, until the end has come.
+    fn write(&mut self) {
+        let stdout = &mut self.pump.stdout;
+        stdout.take(&self.batch);
+        loop {
+            stdout.flush(&self.pump.notices);
+            if !stdout.writer.is_full() || self.pump.hub.is_closed() {
+                return;
+            }
+        }
+    }
+
+    fn watch_lanes(&self) {
+        for lane in &self.pump.lanes {
+            if let Some(since) = lane.newly_stuck() {
+                self.pump.notices.tell(Notice::Stuck { exporter: &lane.name, since });
+            }
+        }
+    }
+
+    /// Hands on what still waits for a number that will not come: its thread was torn down in mid-emit.
+    fn close_gaps(&mut self) {
+        for (_, run) in std::mem::take(&mut self.runs) {
+            let Some(id) = run.id else { continue };
+            for (sequence, early) in run.early {
+                if let Early::Event(parts) = early {
+                    self.complete(id, sequence, parts);
+                }
+            }
+        }
+        self.hand_on();
+    }
+
+    /// The end was called: takes the last events, closes the lanes, writes what is held.
+    fn finish(mut self) -> PumpReport {
+        self.pass();
+        thread::sleep(LAST_TOKENS);
+        self.pass();
+        self.close_gaps();
+        let deadline = self.pump.hub.deadline();
+        for lane in &self.pump.lanes {
+            lane.close(deadline);
+        }
+        let stdout = &mut self.pump.stdout;
+        while stdout.held > 0 && Instant::now() < deadline {
+            stdout.flush(&self.pump.notices);
+        }
+        PumpReport { events: self.events, stdout: self.pump.stdout.settle() }
+    }
+}
+
+impl Run {
+    fn new() -> Self {
+        Self { id: None, next: 0, early: BTreeMap::new() }
+    }
+}
+
+impl Stdout {
+    pub(crate) fn new(writer: Box<dyn EventWriter>) -> Self {
+        Self { writer, outcomes: Outcomes::default(), held: 0, broken: false }
+    }
+
+    fn take(&mut self, events: &[Arc<Event>]) {
+        let count = events.len() as u64;
+        self.outcomes.issued += count;
+        if self.broken {
+            self.outcomes.drop_events(DropReason::ReaderGone, count);
+            return;
+        }
+        self.held += count;
+        for event in events {
+            self.writer.event(event);
+        }
+    }
+
+    fn flush(&mut self, notices: &Notices) {
+        if self.broken || self.held == 0 {
+            return;
+        }
+        match self.writer.flush() {
+            Ok(true) => self.outcomes.delivered += std::mem::take(&mut self.held),
+            Ok(false) => {}
+            Err(error) => {
+                self.broken = true;
+                self.outcomes.drop_events(DropReason::ReaderGone, std::mem::take(&mut self.held));
+                notices.tell(Notice::StdoutFailed { error: &error.to_string() });
+            }
+        }
+    }
+
+    fn settle(&mut self) -> Outcomes {
+        self.outcomes.drop_events(DropReason::ShutdownDeadline, std::mem::take(&mut self.held));
+        self.outcomes.clone()
+    }
+}

@@ -1,0 +1,236 @@
+//! Takes secrets out of everything that leaves.
+//!
+//! Rule: a value is replaced by the name of its variable, in plain text and in JSON, however JSON spells it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use serde_json::value::RawValue;
+
+use crate::event::EventKind;
+
+/// Shorter values are left alone: `prod` or `1` would take half of every text with it.
+const SHORTEST: usize = 6;
+
+/// Replaces the values of certain variables by `[NAME_REDACTED]`.
+///
+/// ```
+/// use charm_telemetry_core::Redactor;
+///
+/// let redactor = Redactor::new([("API_KEY", "sk-12345")]);
+/// assert_eq!(redactor.text("key=sk-12345!"), "key=[API_KEY_REDACTED]!");
+/// ```
+#[derive(Debug, Default)]
+pub struct Redactor {
+    plain: Option<Patterns>,
+    json: Option<Patterns>,
+}
+
+#[derive(Debug)]
+struct Patterns {
+    automaton: AhoCorasick,
+    replacements: Vec<String>,
+}
+
+impl Redactor {
+    /// A redactor for these variables. Values of less than six bytes are not redacted.
+    pub fn new<N: Into<String>, V: Into<String>>(secrets: impl IntoIterator<Item = (N, V)>) -> Self {
+        let secrets = secrets.into_iter().map(|(name, value)| (value.into(), name.into()));
+        let secrets: BTreeMap<String, String> =
+            secrets.filter(|(value, _)| value.len() >= SHORTEST).collect();
+        let spelt =
+            secrets.iter().flat_map(|(value, name)| spellings(value).map(|text| (text, name.clone())));
+        Self { json: Patterns::new(spelt.collect()), plain: Patterns::new(secrets) }
+    }
+
+    /// A text without the secrets.
+    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.plain
+            .as_ref()
+            .map_or(Cow::Borrowed(text), |patterns| patterns.replace(text, |found| Some((found, false))))
+    }
+
+    /// JSON without the secrets: still JSON.
+    pub fn json<'a>(&self, json: &'a str) -> Cow<'a, str> {
+        let Some(patterns) = &self.json else { return Cow::Borrowed(json) };
+        patterns.replace(json, |found| place_in_json(json, found))
+    }
+
+    /// Takes the secrets out of an event.
+    pub(crate) fn event(&self, kind: &mut EventKind) {
+        if self.plain.is_none() {
+            return;
+        }
+        match kind {
+            EventKind::RunStart { inputs: json } | EventKind::RunEnd { outputs: json } => self.raw(json),
+            EventKind::Error { error: text }
+            | EventKind::LlmError { error: text }
+            | EventKind::ToolStart { input: text, .. }
+            | EventKind::ToolEnd { output: text, .. }
+            | EventKind::ToolError { error: text, .. } => self.string(text),
+            EventKind::AgentAction { tool, tool_input } => {
+                self.string(tool);
+                self.string(tool_input);
+            }
+            EventKind::LlmStart(start) => start.input.iter_mut().for_each(|json| self.raw(json)),
+            EventKind::LlmEnd(end) => end.output.iter_mut().for_each(|json| self.raw(json)),
+            EventKind::LlmNewToken { token } => {
+                if let Cow::Owned(clean) = self.text(token) {
+                    *token = clean.into();
+                }
+            }
+            EventKind::Stream(event) => {
+                if let Cow::Owned(clean) = self.json(event.json()) {
+                    event.set_json(clean);
+                }
+            }
+        }
+    }
+
+    fn string(&self, text: &mut String) {
+        if let Cow::Owned(clean) = self.text(text) {
+            *text = clean;
+        }
+    }
+
+    fn raw(&self, json: &mut Box<RawValue>) {
+        if let Cow::Owned(clean) = self.json(json.get()) {
+            *json =
+                RawValue::from_string(clean).expect("only text inside of strings and numbers was replaced");
+        }
+    }
+}
+
+impl Patterns {
+    fn new(secrets: BTreeMap<String, String>) -> Option<Self> {
+        if secrets.is_empty() {
+            return None;
+        }
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(secrets.keys())
+            .expect("environment values are far below the automaton's limits");
+        let replacements = secrets.into_values().map(|name| format!("[{name}_REDACTED]")).collect();
+        Some(Self { automaton, replacements })
+    }
+
+    /// `place` tells what of the text a match stands for, and whether the replacement needs quotes there.
+    fn replace<'a>(
+        &self,
+        text: &'a str,
+        place: impl Fn(Range<usize>) -> Option<(Range<usize>, bool)>,
+    ) -> Cow<'a, str> {
+        let mut clean = String::new();
+        let mut copied = 0;
+        for found in self.automaton.find_iter(text) {
+            let Some((range, quoted)) = place(found.range()).filter(|(range, _)| range.start >= copied)
+            else {
+                continue;
+            };
+            let quote = if quoted { "\"" } else { "" };
+            clean.push_str(&text[copied..range.start]);
+            clean.extend([quote, &self.replacements[found.pattern()], quote]);
+            copied = range.end;
+        }
+        if copied == 0 {
+            return Cow::Borrowed(text);
+        }
+        clean.push_str(&text[copied..]);
+        Cow::Owned(clean)
+    }
+}
+
+/// How a value may stand inside a JSON string: as short as possible, or with everything but ASCII escaped.
+fn spellings(value: &str) -> impl Iterator<Item = String> {
+    let quoted = serde_json::to_string(value).expect("a string can always be written");
+    let short = quoted[1..quoted.len() - 1].to_owned();
+    let ascii = escape_non_ascii(&short);
+    let slashes = short.replace('/', "\\/");
+    [short, ascii, slashes].into_iter()
+}
+
+fn escape_non_ascii(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_ascii() {
+            escaped.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(escaped, "\\u{unit:04x}").expect("a string takes every text");
+            }
+        }
+    }
+    escaped
+}
+
+/// What a match in JSON stands for: itself inside of a string; the whole number outside of one, which becomes a string;
+/// nothing if it begins within an escape and only looks like the secret.
+fn place_in_json(json: &str, found: Range<usize>) -> Option<(Range<usize>, bool)> {
+    let before = &json.as_bytes()[..found.start];
+    let is_escaped = |bytes: &[u8]| bytes.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1;
+    if is_escaped(before) {
+        return None;
+    }
+    let quotes = before.iter().enumerate().filter(|&(at, &byte)| byte == b'"' && !is_escaped(&before[..at]));
+    if quotes.count() % 2 == 1 {
+        return Some((found, false));
+    }
+    let in_number = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+    let start = before.iter().rposition(|byte| !in_number(byte)).map_or(0, |at| at + 1);
+    let after = json.as_bytes()[found.end..].iter().take_while(|byte| in_number(byte)).count();
+    Some((start..found.end + after, true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(value: &str, json: &str, expected: &str) {
+        let redactor = Redactor::new([("KEY", value)]);
+        let clean = redactor.json(json);
+        assert_eq!(clean, expected);
+        serde_json::from_str::<serde_json::Value>(&clean).expect("what was JSON stays JSON");
+    }
+
+    #[test]
+    fn a_secret_is_found_in_every_spelling_of_json() {
+        check("s\"cret/ü", r#"{"a":"x s\"cret/ü y"}"#, r#"{"a":"x [KEY_REDACTED] y"}"#);
+        check("s\"cret/ü", r#"{"a":"s\"cret/\u00fc"}"#, r#"{"a":"[KEY_REDACTED]"}"#);
+        check("a/b/cdef", r#"["a\/b\/cdef"]"#, r#"["[KEY_REDACTED]"]"#);
+    }
+
+    #[test]
+    fn an_escape_that_looks_like_a_secret_is_left_alone() {
+        check("nabcdef", r#"{"a":"\nabcdef"}"#, r#"{"a":"\nabcdef"}"#);
+        check("nabcdef", r#"{"a":"\\nabcdef"}"#, r#"{"a":"\\[KEY_REDACTED]"}"#);
+    }
+
+    #[test]
+    fn a_secret_that_is_a_number_becomes_a_string() {
+        check(
+            "123456",
+            r#"{"a":-1234567.5,"b":"x123456"}"#,
+            r#"{"a":"[KEY_REDACTED]","b":"x[KEY_REDACTED]"}"#,
+        );
+        check("123456", "123456", r#""[KEY_REDACTED]""#);
+    }
+
+    #[test]
+    fn a_secret_never_matches_across_the_syntax_of_json() {
+        check(r#"a":"bcd"#, r#"{"a":"bcd"}"#, r#"{"a":"bcd"}"#);
+    }
+
+    #[test]
+    fn the_longer_of_two_secrets_wins() {
+        let redactor = Redactor::new([("SHORT", "abcdef"), ("LONG", "abcdefgh")]);
+        assert_eq!(redactor.text("abcdefgh abcdef"), "[LONG_REDACTED] [SHORT_REDACTED]");
+    }
+
+    #[test]
+    fn short_values_are_left_alone() {
+        assert_eq!(Redactor::new([("MODE", "prod1")]).text("prod1"), "prod1");
+    }
+}

@@ -1,0 +1,97 @@
+//! What became of every event: the account that the manager gives at the end.
+//!
+//! Rule: the report is data; its text and its JSON say the same.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::outcome::Outcomes;
+
+/// The account of a manager.
+#[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// Events that were emitted.
+    pub events: u64,
+    /// Events that were emitted after the end, and reached nobody.
+    pub late: u64,
+    /// What end users see. Its unit is the event, as everywhere.
+    pub stdout: Outcomes,
+    /// The exporters, in the order of the manifest.
+    pub exporters: Vec<LaneReport>,
+}
+
+/// The account of one exporter.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct LaneReport {
+    /// The exporter's name.
+    pub exporter: String,
+    /// How it ended.
+    pub state: LaneState,
+    /// What became of its events.
+    pub outcomes: Outcomes,
+    /// How often it was built again after a panic.
+    pub restarts: u64,
+    /// The last thing that went wrong, without secrets.
+    pub last_error: Option<String>,
+}
+
+/// How a lane ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LaneState {
+    /// Everything was handled and the exporter has ended.
+    Finished,
+    /// A hook did not return by the deadline.
+    Stuck,
+    /// The deadline came before everything was handled.
+    CutOff,
+}
+
+impl Report {
+    /// Whether every event has its outcome everywhere.
+    pub fn is_balanced(&self) -> bool {
+        self.stdout.is_balanced() && self.exporters.iter().all(|lane| lane.outcomes.is_balanced())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = std::iter::once(("stdout", &self.stdout, None, 0));
+        let lanes = self.exporters.iter();
+        let rows: Vec<_> = rows
+            .chain(lanes.map(|lane| (lane.exporter.as_str(), &lane.outcomes, Some(lane), lane.restarts)))
+            .collect();
+        let width = rows.iter().map(|row| row.0.len()).max().unwrap_or_default().max("exporter".len());
+        write!(
+            f,
+            "{:width$}  {:>9}  {:>9}  {:>9}  {:>9}",
+            "exporter", "issued", "delivered", "ignored", "dropped"
+        )?;
+        for (name, outcomes, lane, restarts) in rows {
+            let Outcomes { issued, delivered, ignored, dropped } = outcomes;
+            write!(f, "\n{name:width$}  {issued:>9}  {delivered:>9}  {ignored:>9}  {:>9}", dropped.total())?;
+            for (reason, count) in dropped.iter() {
+                write!(f, "  {reason}={count}")?;
+            }
+            if restarts > 0 {
+                write!(f, "  restarts={restarts}")?;
+            }
+            match lane.map(|lane| lane.state) {
+                Some(LaneState::Stuck) => write!(f, "  stuck")?,
+                Some(LaneState::CutOff) => write!(f, "  cut off at the deadline")?,
+                Some(LaneState::Finished) | None => {}
+            }
+            if let Some(error) = lane.and_then(|lane| lane.last_error.as_deref()) {
+                write!(f, "\n{:width$}  last error: {}", "", error.lines().next().unwrap_or_default())?;
+            }
+        }
+        if self.late > 0 {
+            write!(f, "\n{} events came after the end and reached nobody", self.late)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! How a run ended, and what is told of it.
+//!
+//! Rule: a failed run calls `on_error` and no `on_run_end`; a succeeded or suspended one the other way round.
+
+use serde::Deserialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::event::EventKind;
+use crate::stream_event::StreamEvent;
+
+/// What an error says if its result has no message.
+const UNKNOWN_ERROR: &str = "Unknown Error";
+
+/// How a run ended: the result object of the Charm contract, and what it means.
+///
+/// ```
+/// use charm_telemetry_core::RunOutcome;
+///
+/// let outcome = RunOutcome::from_result(r#"{"status":"success","output":"42"}"#)?;
+/// assert!(outcome.is_success());
+/// assert!(!RunOutcome::error("no network").is_success());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct RunOutcome {
+    result: Box<RawValue>,
+    fields: Fields,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Fields {
+    status: Option<serde_json::Value>,
+    output: Option<Box<RawValue>>,
+    message: Option<serde_json::Value>,
+    charm_state: Option<Box<RawValue>>,
+    thread_id: Option<Box<RawValue>>,
+    next_step: Option<Box<RawValue>>,
+}
+
+impl RunOutcome {
+    /// The run succeeded.
+    pub fn success(output: &RawValue) -> Self {
+        let result = serde_json::json!({ "status": "success", "output": output });
+        Self::from_value(&result)
+    }
+
+    /// The run failed.
+    pub fn error(message: &str) -> Self {
+        Self::from_value(&serde_json::json!({ "status": "error", "message": message }))
+    }
+
+    /// The run waits for a person: `thread_id` continues it, `next_step` is what the agent will do then.
+    pub fn suspended(thread_id: &str, next_step: &serde_json::Value) -> Self {
+        let result =
+            serde_json::json!({ "status": "suspended", "thread_id": thread_id, "next_step": next_step });
+        Self::from_value(&result)
+    }
+
+    /// What a result object of an adapter says. The object is handed on as it is.
+    ///
+    /// # Errors
+    /// If it is not a JSON object.
+    pub fn from_result(json: &str) -> Result<Self, serde_json::Error> {
+        let fields = serde_json::from_str(json)?;
+        Ok(Self { result: RawValue::from_string(json.to_owned())?, fields })
+    }
+
+    /// Whether the run succeeded.
+    pub fn is_success(&self) -> bool {
+        self.has_status("success")
+    }
+
+    /// Whether the run failed: neither succeeded nor suspended.
+    pub fn is_error(&self) -> bool {
+        !self.is_success() && !self.is_suspended()
+    }
+
+    /// Whether the run waits for a person.
+    pub fn is_suspended(&self) -> bool {
+        self.has_status("suspended")
+    }
+
+    /// The result object.
+    pub fn result(&self) -> &RawValue {
+        &self.result
+    }
+
+    /// What went wrong, if the run failed.
+    pub fn message(&self) -> String {
+        match &self.fields.message {
+            Some(serde_json::Value::String(message)) => message.clone(),
+            Some(serde_json::Value::Null) | None => UNKNOWN_ERROR.to_owned(),
+            Some(other) => other.to_string(),
+        }
+    }
+
+    /// What is told of it, in order.
+    pub(crate) fn events(&self, streamed: bool) -> Vec<EventKind> {
+        let mut events = Vec::new();
+        if self.is_error() {
+            events.push(EventKind::Error { error: self.message() });
+        } else {
+            events.push(EventKind::RunEnd { outputs: self.result.clone() });
+        }
+        if let Some(state) = self.fields.charm_state.as_deref().filter(|state| is_truthy(state)) {
+            events.push(EventKind::Stream(StreamEvent::state_update(state)));
+        }
+        events.extend(self.last_events(streamed).into_iter().map(EventKind::Stream));
+        events
+    }
+
+    fn last_events(&self, streamed: bool) -> Vec<StreamEvent> {
+        let output = self.fields.output.as_deref();
+        if self.is_error() {
+            return vec![StreamEvent::error(&self.message())];
+        }
+        if self.is_suspended() {
+            let (thread, next) = (self.fields.thread_id.as_deref(), self.fields.next_step.as_deref());
+            let control =
+                StreamEvent::suspended(thread.unwrap_or(RawValue::NULL), next.unwrap_or(RawValue::NULL));
+            let output = output.filter(|output| is_truthy(output));
+            return std::iter::once(control).chain(output.map(StreamEvent::final_result)).collect();
+        }
+        if streamed {
+            return Vec::new();
+        }
+        vec![StreamEvent::final_result(output.unwrap_or(RawValue::NULL))]
+    }
+
+    fn has_status(&self, status: &str) -> bool {
+        self.fields.status.as_ref().and_then(serde_json::Value::as_str) == Some(status)
+    }
+
+    fn from_value(value: &serde_json::Value) -> Self {
+        let text = to_raw_value(value).expect("a JSON value can always be written");
+        Self::from_result(text.get()).expect("it is an object of known fields")
+    }
+}
+
+/// What Python takes for true: the contract was written with it in mind.
+fn is_truthy(json: &RawValue) -> bool {
+    !matches!(json.get(), "null" | "false" | "0" | "0.0" | "\"\"" | "[]" | "{}")
+}

@@ -1,0 +1,82 @@
+//! Event lines into a pipe, a file or a terminal.
+//!
+//! Rule: never blocks for good: a pipe is asked whether it has room before it is written to.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+
+use super::{EventWriter, lines};
+use crate::event::Event;
+
+/// A pipe that says it has room takes this many bytes without blocking (`PIPE_BUF`).
+const SAFE_WRITE: usize = 4096;
+
+/// More than this and the agent has to wait.
+const FULL: usize = 1024 * 1024;
+
+/// The moment that [`PipeWriter::flush`] waits for room.
+const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
+/// Writes the lines of the Charm protocol.
+#[derive(Debug)]
+pub struct PipeWriter<W> {
+    target: W,
+    held: Vec<u8>,
+    written: usize,
+}
+
+impl<W: Write + AsFd + Send + 'static> PipeWriter<W> {
+    /// Writes to `target`, which must not buffer by itself.
+    pub fn new(target: W) -> Self {
+        Self { target, held: Vec::new(), written: 0 }
+    }
+
+    fn has_room(&self) -> io::Result<bool> {
+        let mut fds = [PollFd::new(&self.target, PollFlags::OUT)];
+        match rustix::event::poll(&mut fds, Some(&MOMENT)) {
+            Ok(ready) => Ok(ready > 0),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn write_some(&mut self) -> io::Result<()> {
+        let end = self.held.len().min(self.written + SAFE_WRITE);
+        match self.target.write(&self.held[self.written..end]) {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                self.written += count;
+                Ok(())
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl<W: Write + AsFd + Send + 'static> EventWriter for PipeWriter<W> {
+    fn event(&mut self, event: &Event) {
+        lines::encode(event, &mut self.held);
+    }
+
+    fn flush(&mut self) -> io::Result<bool> {
+        while self.written < self.held.len() {
+            if !self.has_room()? {
+                return Ok(false);
+            }
+            self.write_some()?;
+        }
+        self.held.clear();
+        self.held.shrink_to(FULL);
+        self.written = 0;
+        Ok(true)
+    }
+
+    fn is_full(&self) -> bool {
+        self.held.len() - self.written > FULL
+    }
+}

@@ -1,0 +1,9 @@
+use charm_telemetry_core::{charm_exporter, TelemetryExporter};
+
+#[charm_exporter("webhook")]
+#[env("WEBHOOK_URL")]
+struct Webhook;
+
+impl TelemetryExporter for Webhook {}
+
+fn main() {}

@@ -1,0 +1,13 @@
+use charm_telemetry_core::{charm_exporter, TelemetryExporter};
+
+#[charm_exporter("webhook")]
+struct Webhook {
+    #[env("WEBHOOK_URL")]
+    url: String,
+    #[env("WEBHOOK_TARGET", "WEBHOOK_URL")]
+    target: String,
+}
+
+impl TelemetryExporter for Webhook {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use charm_telemetry_core::{charm_exporter, TelemetryExporter};
+
+#[charm_exporter("webhook-")]
+struct Webhook;
+
+impl TelemetryExporter for Webhook {}
+
+fn main() {}

@@ -1,0 +1,69 @@
+//! What a test needs from the machine: the Python environment, Node, valgrind, strace.
+//!
+//! Rule: what is missing skips the test loudly, by name, and fails it where nothing may be skipped.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The Python environment that `cargo xtask test` makes.
+#[derive(Debug, Clone)]
+pub struct Venv(PathBuf);
+
+impl Venv {
+    /// A program of the environment: `python3`, `charm`.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.bin().join(name)
+    }
+
+    /// The folder of its programs, to be put first on `PATH`.
+    pub fn bin(&self) -> PathBuf {
+        self.0.join("bin")
+    }
+}
+
+/// The Python environment with the reference runner, LangChain and LangGraph, or `None` after saying that the calling
+/// test is skipped.
+///
+/// # Panics
+/// If it is missing and `CHARM_TEST_REQUIRE_ALL=1`.
+pub fn venv() -> Option<Venv> {
+    let folder = std::env::var_os("CHARM_TEST_VENV").map_or_else(default_venv, PathBuf::from);
+    let found = folder.join("bin/charm").is_file().then_some(Venv(folder));
+    found.or_else(|| {
+        missing("the Python environment in target/test-venv", "start the tests with `cargo xtask test`")
+    })
+}
+
+/// A program on `PATH`, or `None` after saying that the calling test is skipped.
+///
+/// # Panics
+/// If it is missing and `CHARM_TEST_REQUIRE_ALL=1`.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file());
+    found.or_else(|| {
+        missing(&format!("`{name}` on PATH"), "install it with the package manager of the system")
+    })
+}
+
+fn default_venv() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-venv")
+}
+
+fn missing<T>(what: &str, way_out: &str) -> Option<T> {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    let line = format!("{test}: needs {what}; {way_out}");
+    assert!(std::env::var_os("CHARM_TEST_REQUIRE_ALL").is_none_or(|value| value != "1"), "{line}");
+    tell(&line);
+    None
+}
+
+/// Past the test harness, which swallows what a passing test prints, and into the list that `cargo xtask test` counts.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {line}");
+    let Some(log) = std::env::var_os("CHARM_TEST_SKIP_LOG") else { return };
+    let log = OpenOptions::new().append(true).create(true).open(log);
+    log.and_then(|mut log| writeln!(log, "{line}")).expect("the list of skipped tests can be written");
+}
