@@ -18,7 +18,7 @@ use super::outcomes::DeliveryState;
 use super::sending::{Fate, Sender};
 use super::shared::{Phase, Shared};
 use super::spiller::Spiller;
-use super::start::{DeliveryError, World};
+use super::start::{DeliveryError, Wall, World};
 use crate::outcome::DropReason;
 use crate::spool::{Key, Loss, Spool, SpoolSettings, Stored};
 
@@ -28,7 +28,7 @@ pub(super) struct Engine {
     sender: Sender,
     spool: Arc<Mutex<Spool>>,
     backoff: Backoff,
-    wall: fn() -> SystemTime,
+    wall: Wall,
     /// A batch that could not be sent and could not be spooled.
     kept: Option<Flight>,
 }
@@ -84,7 +84,8 @@ impl Engine {
     /// Serves the destination until it is shut down.
     pub(super) async fn run(mut self) {
         self.adopt().await;
-        let spiller = Spiller { shared: self.shared.clone(), spool: self.spool.clone(), wall: self.wall };
+        let spiller =
+            Spiller { shared: self.shared.clone(), spool: self.spool.clone(), wall: self.wall.clone() };
         let spiller = tokio::spawn(spiller.run());
         self.serve().await;
         self.finish().await;

@@ -38,6 +38,8 @@ mod sending;
 mod shared;
 mod spiller;
 mod start;
+#[cfg(all(test, feature = "testing"))]
+mod tests;
 mod tls;
 mod transport;
 

@@ -12,12 +12,13 @@ use tokio::time::Instant;
 use super::engine::{on_disk, store, take};
 use super::outcomes::DeliveryState;
 use super::shared::{Phase, Shared};
+use super::start::Wall;
 use crate::spool::Spool;
 
 pub(super) struct Spiller {
     pub(super) shared: Arc<Shared>,
     pub(super) spool: Arc<Mutex<Spool>>,
-    pub(super) wall: fn() -> SystemTime,
+    pub(super) wall: Wall,
 }
 
 impl Spiller {

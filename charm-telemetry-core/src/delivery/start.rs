@@ -38,8 +38,11 @@ pub(super) struct World {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) file_system: Arc<dyn FileSystem>,
     pub(super) random: Random,
-    pub(super) wall: fn() -> SystemTime,
+    pub(super) wall: Wall,
 }
+
+/// The wall clock: for the age of files across processes, and for nothing else.
+pub(super) type Wall = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 impl Delivery {
     /// Starts to serve a destination on the thread that all of them share. What an earlier process left in the spool
@@ -56,7 +59,7 @@ impl Delivery {
             transport: Arc::new(client),
             file_system: Arc::new(RealFileSystem),
             random: Random::new(),
-            wall: SystemTime::now,
+            wall: Arc::new(SystemTime::now),
         };
         let engine = Engine::new(Arc::new(destination), config, world)?;
         let handle = DeliveryHandle::new(engine.shared().clone());

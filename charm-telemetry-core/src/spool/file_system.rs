@@ -15,7 +15,7 @@ pub(crate) trait FileSystem: Send + Sync + 'static {
     /// Makes a directory and those above it, for the owner only.
     fn create_dirs(&self, path: &Path) -> io::Result<()>;
     /// Writes a new file for the owner only and makes it durable.
-    fn write_synced(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()>;
+    fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
     /// Gives a file another name, in place of what had it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes the names in a directory durable.
@@ -43,11 +43,9 @@ impl FileSystem for RealFileSystem {
         DirBuilder::new().recursive(true).mode(0o700).create(path)
     }
 
-    fn write_synced(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+    fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        for part in parts {
-            file.write_all(part)?;
-        }
+        file.write_all(bytes)?;
         file.sync_all()
     }
 

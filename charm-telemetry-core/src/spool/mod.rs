@@ -20,6 +20,8 @@ mod list;
 mod owned;
 mod store;
 
+#[cfg(all(test, feature = "testing"))]
+pub(crate) use file_system::Guard;
 pub(crate) use file_system::{FileSystem, RealFileSystem};
 pub use list::{SpoolError, SpoolFile, SpoolStatus, list, purge};
 pub(crate) use store::{Key, Loss, Spool, SpoolSettings, Stored};

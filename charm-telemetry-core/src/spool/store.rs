@@ -259,7 +259,7 @@ impl Spool {
         let bytes = format::encode(&self.header(batch.batch_id, batch.wall), batch.items);
         let (_, random) = uuid::Uuid::now_v7().as_u64_pair();
         let name = format!("{:020}-{}-{random:016x}.rejected", batch.sequence, batch.items.len());
-        if self.fs.write_synced(&dir.join(&name), &[&bytes]).is_err() {
+        if self.fs.write_synced(&dir.join(&name), &bytes).is_err() {
             drop(self.fs.remove(&dir.join(&name)));
         }
     }
@@ -294,7 +294,7 @@ impl Spool {
         let name = format!("{sequence:020}-{}.{BATCH}", items.len());
         let (temporary, path) = (dir.join(format!("{name}.{TEMPORARY}")), dir.join(&name));
         let written =
-            self.fs.write_synced(&temporary, &[&bytes]).and_then(|()| self.fs.rename(&temporary, &path));
+            self.fs.write_synced(&temporary, &bytes).and_then(|()| self.fs.rename(&temporary, &path));
         if let Err(error) = written {
             drop(self.fs.remove(&temporary));
             return Err(error);
