@@ -2,6 +2,8 @@
 
 mod call;
 mod construct;
+#[cfg(feature = "delivery")]
+pub mod delivery;
 mod descriptor;
 mod emit;
 mod environment;
@@ -23,6 +25,8 @@ mod report;
 mod run;
 mod run_outcome;
 mod secret;
+#[cfg(feature = "delivery")]
+pub mod spool;
 mod stdout;
 mod stream_event;
 mod suggest;

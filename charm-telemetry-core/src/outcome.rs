@@ -1,4 +1,4 @@
-//! What became of every event, for every exporter.
+//! What became of every event, for every exporter, and the one list of reasons for a loss.
 //!
 //! Rule: an event ends in exactly one outcome, and the outcomes add up to the events that were issued.
 
@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::ser::SerializeMap;
 
-/// Why an exporter did not get an event.
+/// Why something was lost: an event on its way to an exporter, or an item on its way to a vendor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DropReason {
@@ -25,11 +25,25 @@ pub enum DropReason {
     ExporterUnavailable,
     /// Nobody reads stdout any more.
     ReaderGone,
+    /// The spool was over its cap: the oldest batches go first.
+    SpoolFull,
+    /// The item alone is more than the vendor takes in one request.
+    TooLarge,
+    /// The batch stayed in the spool for longer than it may.
+    Expired,
+    /// The vendor answered with a status after which a further try is of no use.
+    PermanentStatus,
+    /// The vendor refused this very item.
+    Rejected,
+    /// The spool file was damaged or removed.
+    Corrupt,
+    /// The item could not be put into a request.
+    EncodeError,
 }
 
 impl DropReason {
     /// Every reason there is.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 14] = [
         Self::QueueFull,
         Self::HookError,
         Self::ExporterPanic,
@@ -37,6 +51,13 @@ impl DropReason {
         Self::ShutdownDeadline,
         Self::ExporterUnavailable,
         Self::ReaderGone,
+        Self::SpoolFull,
+        Self::TooLarge,
+        Self::Expired,
+        Self::PermanentStatus,
+        Self::Rejected,
+        Self::Corrupt,
+        Self::EncodeError,
     ];
 
     /// The name in reports, for example `queue_full`.
@@ -49,6 +70,13 @@ impl DropReason {
             Self::ShutdownDeadline => "shutdown_deadline",
             Self::ExporterUnavailable => "exporter_unavailable",
             Self::ReaderGone => "reader_gone",
+            Self::SpoolFull => "spool_full",
+            Self::TooLarge => "too_large",
+            Self::Expired => "expired",
+            Self::PermanentStatus => "permanent_status",
+            Self::Rejected => "rejected",
+            Self::Corrupt => "corrupt",
+            Self::EncodeError => "encode_error",
         }
     }
 }
@@ -90,7 +118,7 @@ pub struct Dropped([u64; DropReason::ALL.len()]);
 impl Outcomes {
     /// Counts lost events.
     pub fn drop_events(&mut self, reason: DropReason, count: u64) {
-        self.dropped.0[reason as usize] += count;
+        self.dropped.add(reason, count);
     }
 
     /// Whether every issued event has its outcome.
@@ -100,6 +128,10 @@ impl Outcomes {
 }
 
 impl Dropped {
+    pub(crate) fn add(&mut self, reason: DropReason, count: u64) {
+        self.0[reason as usize] += count;
+    }
+
     /// All lost events.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()

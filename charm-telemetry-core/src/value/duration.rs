@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 /// Reads a duration.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     if text.starts_with('-') {
         return Err("a duration cannot be negative".to_owned());

@@ -7,5 +7,7 @@ mod field;
 mod size;
 mod switch;
 
+#[cfg(feature = "delivery")]
+pub(crate) use duration::parse as parse_duration;
 pub use field::{Field, FromVariable, Optional, PlainField, PlainValue, Required, RequiredField, Value};
 pub use size::{ByteSize, ByteSizeError};

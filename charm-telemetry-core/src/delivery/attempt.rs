@@ -1,0 +1,238 @@
+//! One request and its answer.
+//!
+//! Rule: the vendor's code runs on a helper thread, and a panic in it costs no more than the item that caused it.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::compress::compress;
+use super::destination::Destination;
+use super::disposition::Disposition;
+use super::engine::{Flight, on_disk};
+use super::excerpt::excerpt;
+use super::item::Item;
+use super::notice::NoticeKind;
+use super::request::{Request, Sending};
+use super::response::Response;
+use super::shared::Shared;
+use super::transport::{Transport, TransportError, WireRequest};
+use crate::outcome::DropReason;
+
+/// Makes requests.
+pub(super) struct Attempt {
+    shared: Arc<Shared>,
+    destination: Arc<dyn Destination>,
+    transport: Arc<dyn Transport>,
+}
+
+/// Some neighbouring items of a batch.
+pub(super) struct Part {
+    items: Vec<Item>,
+    batch_id: String,
+    attempt: u32,
+}
+
+/// What to do with a part.
+pub(super) enum Verdict {
+    Delivered { rejected: u64, wait: Duration },
+    Halve(DropReason),
+    Drop(DropReason),
+    Later { wish: Option<Duration> },
+    Paused,
+}
+
+impl Part {
+    pub(super) fn of(flight: &Flight, range: Range<usize>, attempt: u32) -> Self {
+        let mut id = uuid::Uuid::from_bytes(flight.batch_id).as_u128();
+        if range.len() != flight.items.len() {
+            // The same part of the same batch has the same id; another part has another.
+            let place = ((range.start as u128) << 32) | range.end as u128;
+            id ^= (place + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        }
+        Self { items: flight.items[range].to_vec(), batch_id: format!("{id:032x}"), attempt }
+    }
+}
+
+impl Attempt {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        destination: Arc<dyn Destination>,
+        transport: Arc<dyn Transport>,
+    ) -> Self {
+        Self { shared, destination, transport }
+    }
+
+    pub(super) fn destination(&self) -> &Arc<dyn Destination> {
+        &self.destination
+    }
+
+    /// Asks what the receiver can do.
+    pub(super) async fn greet(&self) {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let destination = self.destination.clone();
+        let Some(request) = on_disk(move || destination.greeting()).await.flatten() else { return };
+        let timeout = self.shared.config.request_timeout.min(PATIENCE);
+        let answer = self.transport.send(WireRequest { request, body: Vec::new() }, timeout);
+        let answer = tokio::select! {
+            answer = answer => answer.ok(),
+            () = self.shared.out_of_time() => None,
+        };
+        let destination = self.destination.clone();
+        on_disk(move || destination.greeted(answer.as_ref())).await;
+    }
+
+    /// Sends a part until it has an answer that means something.
+    pub(super) async fn run(&self, part: &Part, end: Option<Instant>) -> Verdict {
+        tokio::select! {
+            verdict = self.send_and_read(part, end) => verdict,
+            // Whether it arrived is not known: it is sent again by the next start.
+            () = self.shared.out_of_time() => Verdict::Later { wish: None },
+        }
+    }
+
+    async fn send_and_read(&self, part: &Part, end: Option<Instant>) -> Verdict {
+        let first = self.send_once(part, end).await;
+        let Outcome::Reassemble = first else { return first.into() };
+        match self.send_once(part, end).await {
+            Outcome::Reassemble => Verdict::Later { wish: None },
+            second => second.into(),
+        }
+    }
+
+    async fn send_once(&self, part: &Part, end: Option<Instant>) -> Outcome {
+        let wire = match self.build(part).await {
+            Ok(wire) => wire,
+            Err(verdict) => return Outcome::Verdict(verdict),
+        };
+        self.shared.lock().ledger.request(wire.body.len() as u64, part.attempt > 1);
+        let limit = self.shared.config.request_timeout;
+        let timeout = end.map_or(limit, |end| end.saturating_duration_since(Instant::now()).min(limit));
+        let request = wire.request.clone();
+        match self.transport.send(wire, timeout).await {
+            Ok(response) => self.judge(part, &request, response).await,
+            Err(error) => Outcome::Verdict(self.unanswered(&error)),
+        }
+    }
+
+    /// Assembles and compresses on a helper thread.
+    async fn build(&self, part: &Part) -> Result<WireRequest, Verdict> {
+        let (destination, items) = (self.destination.clone(), part.items.clone());
+        let (batch_id, attempt) = (part.batch_id.clone(), part.attempt);
+        let limit = self.shared.limits.max_body_bytes;
+        let build = move || {
+            let mut body = destination.assemble(&items).map_err(|error| Unbuilt::Error(error.to_string()))?;
+            if body.bytes.len() > limit && items.len() > 1 {
+                return Err(Unbuilt::TooLarge);
+            }
+            let encoding = destination.encoding();
+            let encoded = compress(&body.bytes, encoding);
+            let sending = Sending {
+                body: &body,
+                items: items.len(),
+                encoding,
+                encoded_len: encoded.len(),
+                batch_id: &batch_id,
+                attempt,
+            };
+            let mut request = destination.request(&sending);
+            request = request.header("content-type", std::mem::take(&mut body.content_type));
+            if let Some(token) = encoding.token() {
+                request = request.header("content-encoding", token);
+            }
+            Ok(WireRequest { request, body: encoded })
+        };
+        match on_disk(build).await {
+            Some(Ok(wire)) => Ok(wire),
+            Some(Err(Unbuilt::TooLarge)) => Err(Verdict::Halve(DropReason::TooLarge)),
+            Some(Err(Unbuilt::Error(error))) => {
+                self.shared.remember_error(&format!("cannot be encoded: {error}"));
+                Err(Verdict::Halve(DropReason::EncodeError))
+            }
+            None => {
+                self.shared.remember_error("the code that encodes panicked");
+                Err(Verdict::Halve(DropReason::ExporterPanic))
+            }
+        }
+    }
+
+    async fn judge(&self, part: &Part, request: &Request, response: Response) -> Outcome {
+        let said = format!("the receiver answered {}: {}", response.status, excerpt(&response, request));
+        let destination = self.destination.clone();
+        let fallback = Disposition::standard(&response);
+        // If the vendor's table panics, the general one decides.
+        let disposition = on_disk(move || destination.classify(&response)).await.unwrap_or(fallback);
+        Outcome::Verdict(match disposition {
+            Disposition::Delivered => Verdict::Delivered { rejected: 0, wait: Duration::ZERO },
+            Disposition::DeliveredThenWait(wait) => {
+                Verdict::Delivered { rejected: 0, wait: wait.min(self.shared.config.max_retry_after) }
+            }
+            Disposition::PartlyRejected { rejected, reason } => {
+                let reason = excerpt(&Response::new(200).with_body(reason), request);
+                let message =
+                    format!("the receiver refused {rejected} of {} items: {reason}", part.items.len());
+                self.shared.notice(NoticeKind::Dropped, &message);
+                Verdict::Delivered { rejected, wait: Duration::ZERO }
+            }
+            Disposition::RetryAfter(wish) => {
+                self.shared.notice(NoticeKind::Retrying, &format!("{said}; it is sent again"));
+                Verdict::Later { wish }
+            }
+            Disposition::TooLarge => {
+                self.shared.remember_error(&said);
+                Verdict::Halve(DropReason::TooLarge)
+            }
+            Disposition::Bisect => {
+                self.shared.remember_error(&said);
+                Verdict::Halve(DropReason::Rejected)
+            }
+            Disposition::Reassemble => return Outcome::Reassemble,
+            Disposition::Pause => {
+                let message = format!("{said}; check the key and the address; it is sent again, slowly");
+                self.shared.notice(NoticeKind::Paused, &message);
+                Verdict::Paused
+            }
+            Disposition::Drop(reason) => {
+                self.shared.remember_error(&said);
+                Verdict::Drop(reason)
+            }
+        })
+    }
+
+    fn unanswered(&self, error: &TransportError) -> Verdict {
+        let message = format!("{error}; it is sent again");
+        match error {
+            TransportError::Certificate(_) | TransportError::Invalid(_) => {
+                self.shared.notice(NoticeKind::Paused, &message);
+                Verdict::Paused
+            }
+            _ => {
+                self.shared.notice(NoticeKind::Retrying, &message);
+                Verdict::Later { wish: None }
+            }
+        }
+    }
+}
+
+/// What came of one request.
+enum Outcome {
+    Verdict(Verdict),
+    Reassemble,
+}
+
+impl From<Outcome> for Verdict {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Verdict(verdict) => verdict,
+            Outcome::Reassemble => Self::Later { wish: None },
+        }
+    }
+}
+
+/// Why there is no request.
+enum Unbuilt {
+    TooLarge,
+    Error(String),
+}

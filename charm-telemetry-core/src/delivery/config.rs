@@ -1,0 +1,189 @@
+//! The knobs of a delivery, and the variables that turn them.
+//!
+//! Rule: the defaults are right for nearly everyone; a value that cannot be read is a problem, never a silent default.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::notice::DeliveryNotice;
+use crate::environment::{Environment, VariableProblem};
+use crate::value::{ByteSize, parse_duration};
+
+/// How one destination is served.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct DeliveryConfig {
+    /// Bytes of items in memory, at most.
+    pub memory_bytes: usize,
+    /// Items in memory, at most.
+    pub memory_items: usize,
+    /// How long a whole request may take, with name look-up, connection, body and answer.
+    pub request_timeout: Duration,
+    /// The first pause after a failure, before jitter. It doubles.
+    pub first_backoff: Duration,
+    /// The longest pause after a failure.
+    pub max_backoff: Duration,
+    /// The longest pause that a receiver can ask for.
+    pub max_retry_after: Duration,
+    /// The pause when the receiver refuses our credentials or our address.
+    pub pause: Duration,
+    /// Where batches go that cannot be delivered.
+    pub spool: SpoolConfig,
+    /// Where notices go; one line on stderr unless set.
+    pub tell: Arc<dyn Fn(&DeliveryNotice) + Send + Sync>,
+}
+
+/// Where batches wait on disk, and how many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SpoolConfig {
+    /// The directory `spool` is made in this one. `None`: there is no spool.
+    pub state_dir: Option<PathBuf>,
+    /// Bytes of spooled batches of one destination, at most.
+    pub max_bytes: u64,
+    /// How long a batch may wait.
+    pub max_age: Duration,
+}
+
+const MIB: u64 = 1024 * 1024;
+const DAY: u64 = 24 * 60 * 60;
+
+impl Default for DeliveryConfig {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 16 * 1024 * 1024,
+            memory_items: 32_768,
+            request_timeout: Duration::from_secs(10),
+            first_backoff: Duration::from_secs(1),
+            max_backoff: Duration::from_secs(60),
+            max_retry_after: Duration::from_secs(300),
+            pause: Duration::from_secs(60),
+            spool: SpoolConfig::default(),
+            tell: Arc::new(|notice| eprintln!("charm: {notice}")),
+        }
+    }
+}
+
+/// No directory: it has to be named, so that a test never writes into a home.
+impl Default for SpoolConfig {
+    fn default() -> Self {
+        Self { state_dir: None, max_bytes: 256 * MIB, max_age: Duration::from_secs(7 * DAY) }
+    }
+}
+
+impl SpoolConfig {
+    /// The default caps, in this directory.
+    pub fn in_dir(state_dir: impl AsRef<Path>) -> Self {
+        Self { state_dir: Some(state_dir.as_ref().to_owned()), ..Self::default() }
+    }
+}
+
+impl DeliveryConfig {
+    /// The defaults, with what these variables say: `CHARM_STATE_DIR`, `CHARM_SPOOL_MAX_BYTES` (`0`: no spool),
+    /// `CHARM_SPOOL_MAX_AGE`, `CHARM_DELIVERY_MEMORY_BYTES`, `CHARM_DELIVERY_TIMEOUT`.
+    ///
+    /// # Errors
+    /// Every variable that cannot be read.
+    pub fn from_environment(environment: &Environment) -> Result<Self, Vec<VariableProblem>> {
+        let mut config = Self::default();
+        let mut reader = Reader { environment, problems: Vec::new() };
+        reader.read("CHARM_SPOOL_MAX_BYTES", parse_bytes, &mut config.spool.max_bytes);
+        reader.read("CHARM_SPOOL_MAX_AGE", parse_duration, &mut config.spool.max_age);
+        reader.read("CHARM_DELIVERY_TIMEOUT", parse_duration, &mut config.request_timeout);
+        let mut memory = config.memory_bytes as u64;
+        reader.read("CHARM_DELIVERY_MEMORY_BYTES", parse_bytes, &mut memory);
+        config.memory_bytes = usize::try_from(memory).unwrap_or(usize::MAX);
+        if config.spool.max_bytes > 0 {
+            config.spool.state_dir = state_dir(environment);
+        }
+        if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
+    }
+}
+
+/// Where state is kept: `CHARM_STATE_DIR`, else `charm` in the platform's directory for state.
+pub fn state_dir(environment: &Environment) -> Option<PathBuf> {
+    if let Some(dir) = environment.get("CHARM_STATE_DIR") {
+        return Some(PathBuf::from(dir));
+    }
+    if cfg!(target_os = "macos") {
+        return Some(Path::new(environment.get("HOME")?).join("Library/Application Support/charm"));
+    }
+    let absolute = |dir: &&str| Path::new(dir).is_absolute();
+    if let Some(dir) = environment.get("XDG_STATE_HOME").filter(absolute) {
+        return Some(Path::new(dir).join("charm"));
+    }
+    Some(Path::new(environment.get("HOME")?).join(".local/state/charm"))
+}
+
+struct Reader<'a> {
+    environment: &'a Environment,
+    problems: Vec<VariableProblem>,
+}
+
+impl Reader<'_> {
+    fn read<T>(&mut self, variable: &'static str, parse: fn(&str) -> Result<T, String>, into: &mut T) {
+        let Some(text) = self.environment.get(variable) else { return };
+        match parse(text) {
+            Ok(value) => *into = value,
+            Err(why) => {
+                let message = format!("`{variable}` is `{text}`: {why}");
+                self.problems.push(VariableProblem { variable, message, missing: false });
+            }
+        }
+    }
+}
+
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    text.parse().map(ByteSize::bytes).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_variables_turn_the_knobs() {
+        let environment = Environment::from_pairs([
+            ("CHARM_STATE_DIR", "/state"),
+            ("CHARM_SPOOL_MAX_BYTES", "3MiB"),
+            ("CHARM_SPOOL_MAX_AGE", "2d"),
+            ("CHARM_DELIVERY_TIMEOUT", "1500ms"),
+            ("CHARM_DELIVERY_MEMORY_BYTES", "1000"),
+        ]);
+        let config = DeliveryConfig::from_environment(&environment).unwrap();
+        assert_eq!(config.spool.state_dir.as_deref(), Some(Path::new("/state")));
+        assert_eq!(config.spool.max_bytes, 3 * MIB);
+        assert_eq!(config.spool.max_age, Duration::from_secs(2 * DAY));
+        assert_eq!(config.request_timeout, Duration::from_millis(1500));
+        assert_eq!(config.memory_bytes, 1000);
+    }
+
+    #[test]
+    fn every_variable_that_cannot_be_read_is_named() {
+        let pairs = [("CHARM_SPOOL_MAX_BYTES", "lots"), ("CHARM_SPOOL_MAX_AGE", "3 fortnights")];
+        let problems = DeliveryConfig::from_environment(&Environment::from_pairs(pairs)).err().unwrap();
+        let variables: Vec<_> = problems.iter().map(|problem| problem.variable).collect();
+        assert_eq!(variables, ["CHARM_SPOOL_MAX_BYTES", "CHARM_SPOOL_MAX_AGE"]);
+    }
+
+    #[test]
+    fn a_cap_of_nothing_means_no_spool() {
+        let pairs = [("CHARM_SPOOL_MAX_BYTES", "0"), ("CHARM_STATE_DIR", "/state")];
+        let config = DeliveryConfig::from_environment(&Environment::from_pairs(pairs)).unwrap();
+        assert_eq!(config.spool.state_dir, None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn state_is_kept_where_the_platform_says() {
+        let check = |pairs: &[(&str, &str)], expected: Option<&str>| {
+            let environment = Environment::from_pairs(pairs.iter().copied());
+            assert_eq!(state_dir(&environment).as_deref(), expected.map(Path::new), "{pairs:?}");
+        };
+        check(&[("CHARM_STATE_DIR", "/a"), ("XDG_STATE_HOME", "/b"), ("HOME", "/c")], Some("/a"));
+        check(&[("XDG_STATE_HOME", "/b"), ("HOME", "/c")], Some("/b/charm"));
+        check(&[("XDG_STATE_HOME", "relative"), ("HOME", "/c")], Some("/c/.local/state/charm"));
+        check(&[], None);
+    }
+}

@@ -1,0 +1,104 @@
+//! What a vendor gives: where to send, how to put items into a request, and what an answer means.
+//!
+//! Rule: everything here is pure, but for what a vendor remembers of an answer; no clock, no network, no file.
+
+use std::error::Error;
+use std::time::Duration;
+
+use super::disposition::Disposition;
+use super::item::Item;
+use super::request::{Body, Encoding, Request, Sending};
+use super::response::Response;
+use crate::outcome::DropReason;
+
+/// Why items could not be put into a body.
+pub type EncodeError = Box<dyn Error + Send + Sync>;
+
+/// A place to which finished items are sent, and its rules.
+///
+/// # Contract
+///
+/// - The methods are called by the delivery's own threads, never by two threads at once, and must not wait for
+///   anything. One that panics or fails costs the item that caused it, not the others: the batch is halved until the
+///   culprit is alone.
+/// - A batch may arrive twice (the answer was lost, the process was killed): give items ids that stay the same, so
+///   that the vendor can tell. [`Sending::batch_id`] stays the same too, over retries and restarts, as long as the
+///   batch is not split.
+/// - Items are sent in the order in which they were handed over, one request at a time. Things that must not wait for
+///   each other (categories with their own rate limits, other endpoints) are destinations of their own: one costs no
+///   thread.
+/// - Only [`request`](Self::request) and [`greeting`](Self::greeting) see secrets; items never hold one, because
+///   they may go to disk.
+pub trait Destination: Send + Sync + 'static {
+    /// The name in reports and of the directory in the spool: lower-case letters, digits, `-`. Fixed for ever.
+    fn name(&self) -> &str;
+
+    /// Whose data this is, without secrets: the endpoint and, if there is one, the project. What was spooled under
+    /// another identity is not sent here; it waits for its own. A changed key is the same identity.
+    fn identity(&self) -> String;
+
+    /// How much one request may hold.
+    fn limits(&self) -> Limits;
+
+    /// Puts items into the body of one request, uncompressed. At least one item is given.
+    ///
+    /// # Errors
+    /// Any. The items are halved until the one that cannot be encoded is alone; that one is dropped as `encode_error`.
+    fn assemble(&self, items: &[Item]) -> Result<Body, EncodeError>;
+
+    /// The request for a body: where it goes and with which headers. `Content-Type`, `Content-Encoding` and
+    /// `Content-Length` are added by the delivery.
+    fn request(&self, sending: &Sending<'_>) -> Request;
+
+    /// How bodies are compressed; asked for each request. gzip unless the vendor says otherwise.
+    fn encoding(&self) -> Encoding {
+        Encoding::Gzip
+    }
+
+    /// What an answer means: the vendor's own table. The default is [`Disposition::standard`].
+    fn classify(&self, response: &Response) -> Disposition {
+        Disposition::standard(response)
+    }
+
+    /// A question that is asked once, before the first batch: what the receiver can do.
+    fn greeting(&self) -> Option<Request> {
+        None
+    }
+
+    /// The answer to the greeting, `None` if there was none in time.
+    fn greeted(&self, _answer: Option<&Response>) {}
+
+    /// Told of every loss after an item was accepted, for vendors who want losses reported: remember them here and
+    /// send the sum with a later item. (An item that was not accepted is known by the answer of
+    /// [`DeliveryHandle::send`](super::DeliveryHandle::send).)
+    fn dropped(&self, _items: &[Item], _reason: DropReason) {}
+}
+
+/// How much one request may hold, and how long items wait for company.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Items in one request.
+    pub max_items: usize,
+    /// Bytes of one body, before compression.
+    pub max_body_bytes: usize,
+    /// Bytes of one item. A larger one is dropped as `too_large` when it is handed over.
+    pub max_item_bytes: usize,
+    /// What assembling adds to each item, at most: commas, part headers.
+    pub item_overhead: usize,
+    /// How long the first item of a batch waits for others.
+    pub linger: Duration,
+}
+
+/// 512 items, 4 MiB, 1 MiB for one item, one second.
+impl Default for Limits {
+    fn default() -> Self {
+        const MIB: usize = 1024 * 1024;
+        Self {
+            max_items: 512,
+            max_body_bytes: 4 * MIB,
+            max_item_bytes: MIB,
+            item_overhead: 16,
+            linger: Duration::from_secs(1),
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! Serving one destination: which batch is next, and what is done with one that did not arrive.
+//!
+//! Rule: batches go one at a time in the order of their items; what the spool holds is older than what memory holds.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::backoff::Backoff;
+use super::config::DeliveryConfig;
+use super::destination::Destination;
+use super::item::Item;
+use super::ledger::Place;
+use super::notice::NoticeKind;
+use super::outcomes::DeliveryState;
+use super::sending::{Fate, Sender};
+use super::shared::{Phase, Shared};
+use super::spiller::Spiller;
+use super::start::{DeliveryError, Wall, World};
+use crate::outcome::DropReason;
+use crate::spool::{Key, Loss, Spool, SpoolSettings, Stored};
+
+/// The task of one destination.
+pub(super) struct Engine {
+    shared: Arc<Shared>,
+    sender: Sender,
+    spool: Arc<Mutex<Spool>>,
+    backoff: Backoff,
+    wall: Wall,
+    /// A batch that could not be sent and could not be spooled.
+    kept: Option<Flight>,
+}
+
+/// A batch on its way.
+pub(super) struct Flight {
+    pub(super) sequence: u64,
+    pub(super) batch_id: [u8; 16],
+    pub(super) items: Vec<Item>,
+    /// Its file in the spool, if it has one.
+    pub(super) key: Option<Key>,
+}
+
+impl Flight {
+    pub(super) fn place(&self) -> Place {
+        if self.key.is_some() { Place::Spool } else { Place::Memory }
+    }
+}
+
+/// What there is to do.
+enum Next {
+    Send(Flight),
+    /// Nothing, until something comes or until then.
+    Wait(Option<Instant>),
+    /// Nothing, and nothing will come.
+    End,
+}
+
+impl Engine {
+    pub(super) fn new(
+        destination: Arc<dyn Destination>,
+        config: DeliveryConfig,
+        world: World,
+    ) -> Result<Self, DeliveryError> {
+        let name = destination.name().to_owned();
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if name.is_empty() || !name.bytes().all(allowed) {
+            return Err(DeliveryError::Name(name));
+        }
+        let identity = hash(destination.identity().as_bytes());
+        let settings = SpoolSettings { config: config.spool.clone(), destination: name.clone(), identity };
+        let spool = Arc::new(Mutex::new(Spool::new(world.file_system, settings)));
+        let shared = Arc::new(Shared::new(name, destination.limits(), config));
+        let sender = Sender::new(shared.clone(), destination, world.transport);
+        let backoff = Backoff::new(world.random);
+        Ok(Self { shared, sender, spool, backoff, wall: world.wall, kept: None })
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Serves the destination until it is shut down.
+    pub(super) async fn run(mut self) {
+        self.adopt().await;
+        let spiller =
+            Spiller { shared: self.shared.clone(), spool: self.spool.clone(), wall: self.wall.clone() };
+        let spiller = tokio::spawn(spiller.run());
+        self.serve().await;
+        self.finish().await;
+        self.shared.wake();
+        // The spiller ends by itself when the phase is `Closed`; a panic in it has been printed.
+        drop(spiller.await);
+    }
+
+    async fn serve(&mut self) {
+        loop {
+            match self.next().await {
+                Next::Send(flight) => {
+                    let wait = self.send(flight).await;
+                    if !self.rest(wait).await {
+                        return;
+                    }
+                }
+                Next::Wait(until) => self.wait(until).await,
+                Next::End => return,
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Next {
+        let closing = match self.shared.lock().phase {
+            Phase::Open => None,
+            Phase::Closing(until) => Some(until),
+            Phase::Closed => return Next::End,
+        };
+        if closing.is_some_and(|until| Instant::now() >= until) {
+            return Next::End;
+        }
+        if let Some(flight) = self.kept.take() {
+            return Next::Send(flight);
+        }
+        let mut spool = self.spool.clone().lock_owned().await;
+        if !spool.is_empty() {
+            let shared = self.shared.clone();
+            let loaded = on_disk(move || load(&mut spool, &shared)).await;
+            return loaded.flatten().map_or(Next::Wait(Some(Instant::now())), Next::Send);
+        }
+        let mut state = self.shared.lock();
+        if self.shared.is_ripe(&state, Instant::now()) {
+            let sequence = state.number_batch();
+            let items = self.shared.take(&mut state);
+            return Next::Send(Flight { sequence, batch_id: new_batch_id(), items, key: None });
+        }
+        if closing.is_some() { Next::End } else { Next::Wait(self.shared.ripe_at(&state)) }
+    }
+
+    /// Sends a batch; what could not be sent goes to the spool, or is kept. Returns the pause before the next one.
+    async fn send(&mut self, flight: Flight) -> Duration {
+        let probe = self.backoff.failures() >= OPEN_AFTER;
+        let time_left = match self.shared.lock().phase {
+            Phase::Closing(until) => until.saturating_duration_since(Instant::now()),
+            _ => Duration::MAX,
+        };
+        let result = self.sender.send(&flight, probe, self.backoff.failures() + 1, time_left).await;
+        for rejected in &result.rejected {
+            self.keep_rejected(&flight, rejected).await;
+        }
+        let wait = match &result.fate {
+            Fate::Settled { wait } => {
+                self.recover();
+                *wait
+            }
+            Fate::Later { wish } => {
+                self.stand(DeliveryState::Retrying);
+                self.backoff.fail(&self.shared.config, *wish)
+            }
+            Fate::Paused => {
+                self.stand(DeliveryState::Paused);
+                self.backoff.pause(&self.shared.config)
+            }
+        };
+        self.put_away(flight, result.left).await;
+        self.shared.progress();
+        wait
+    }
+
+    /// Deletes the file of a batch that is done, and saves what is left of one that is not.
+    async fn put_away(&mut self, mut flight: Flight, left: Vec<Item>) {
+        let (wall, shared) = ((self.wall)(), self.shared.clone());
+        let mut spool = self.spool.clone().lock_owned().await;
+        let unchanged = left.len() == flight.items.len();
+        flight.items = left;
+        if !unchanged {
+            flight.batch_id = new_batch_id();
+        }
+        let kept = on_disk(move || {
+            let kept = match flight.key {
+                Some(key) if flight.items.is_empty() => {
+                    spool.remove(key);
+                    None
+                }
+                Some(key) => {
+                    if !unchanged {
+                        // If it cannot be written, the old file stays: items in it that were delivered come twice.
+                        drop(spool.replace(key, flight.batch_id, &flight.items, wall));
+                    }
+                    spool.put_down();
+                    None
+                }
+                None if flight.items.is_empty() => None,
+                None if spool.is_usable() => store(&mut spool, &shared, flight, wall),
+                None => Some(flight),
+            };
+            shared.lock().spool_bytes = spool.bytes();
+            kept
+        });
+        self.kept = kept.await.flatten();
+    }
+
+    async fn keep_rejected(&self, flight: &Flight, rejected: &Item) {
+        let (wall, items) = ((self.wall)(), [rejected.clone()]);
+        let (sequence, batch_id) = (flight.sequence, flight.batch_id);
+        let mut spool = self.spool.clone().lock_owned().await;
+        let keep = move || spool.keep_rejected(&Stored { sequence, batch_id, items: &items, wall });
+        on_disk(keep).await;
+    }
+
+    /// Waits after a try. `false`: it is time to end.
+    async fn rest(&mut self, wait: Duration) -> bool {
+        let until = Instant::now() + wait;
+        let mut was_open = self.shared.lock().phase == Phase::Open;
+        loop {
+            let phase = self.shared.lock().phase;
+            let closing = match phase {
+                Phase::Open => None,
+                Phase::Closing(by) => Some(by),
+                Phase::Closed => return false,
+            };
+            if closing.is_some() && was_open {
+                // The last word: one more try at once. When it was failing before, that is all.
+                return true;
+            }
+            if closing.is_some() && self.backoff.failures() > OPEN_AFTER {
+                return false;
+            }
+            was_open = closing.is_none();
+            let now = Instant::now();
+            if closing.is_some_and(|by| now >= by) {
+                return false;
+            }
+            if now >= until {
+                return true;
+            }
+            let wake_at = closing.map_or(until, |by| by.min(until));
+            tokio::select! {
+                () = tokio::time::sleep_until(wake_at) => {}
+                () = self.shared.wake_sender.notified() => {}
+            }
+        }
+    }
+
+    async fn wait(&self, until: Option<Instant>) {
+        match until {
+            Some(until) => tokio::select! {
+                () = tokio::time::sleep_until(until) => {}
+                () = self.shared.wake_sender.notified() => {}
+            },
+            None => self.shared.wake_sender.notified().await,
+        }
+    }
+
+    fn stand(&self, standing: DeliveryState) {
+        self.shared.lock().standing = standing;
+        self.shared.wake_spiller.notify_one();
+    }
+
+    fn recover(&mut self) {
+        let failures = self.backoff.failures();
+        self.backoff.succeed();
+        let mut state = self.shared.lock();
+        state.standing = DeliveryState::Ok;
+        state.last_success = Some(Instant::now());
+        drop(state);
+        if failures >= OPEN_AFTER {
+            self.shared.notice(NoticeKind::Recovered, "requests succeed again");
+        }
+    }
+
+    async fn adopt(&self) {
+        let (wall, shared) = ((self.wall)(), self.shared.clone());
+        let mut spool = self.spool.clone().lock_owned().await;
+        if !spool.is_usable() {
+            return;
+        }
+        let adopt = move || {
+            match spool.adopt(wall) {
+                Ok(adoption) => {
+                    shared.lock().ledger.adopt(adoption.items);
+                    shared.lock().ledger.quarantine(adoption.quarantined);
+                    lose(&shared, &adoption.losses);
+                }
+                Err(error) => shared.notice(NoticeKind::SpoolDegraded, &degraded(&error)),
+            }
+            shared.lock().spool_bytes = spool.bytes();
+        };
+        on_disk(adopt).await;
+    }
+
+    /// Puts into the spool what is left, drops what it does not take, and closes the books.
+    async fn finish(&mut self) {
+        let (wall, shared, kept) = ((self.wall)(), self.shared.clone(), self.kept.take());
+        let mut spool = self.spool.clone().lock_owned().await;
+        on_disk(move || {
+            spool.try_now();
+            let mut lost = Vec::new();
+            let mut save = |spool: &mut Spool, flight: Flight| {
+                lost.extend(store(spool, &shared, flight, wall).into_iter().flat_map(|flight| flight.items));
+            };
+            if let Some(flight) = kept {
+                save(&mut spool, flight);
+            }
+            while let Some(flight) = take(&shared) {
+                save(&mut spool, flight);
+            }
+            let mut state = shared.lock();
+            state.spool_bytes = spool.bytes();
+            state.ledger.drop_items(lost.len() as u64, Place::Memory, DropReason::ShutdownDeadline);
+        })
+        .await;
+        self.shared.close();
+    }
+}
+
+/// After so many failures in a row the next request is a small probe.
+const OPEN_AFTER: u32 = 3;
+
+/// Takes the next batch out of the queue.
+pub(super) fn take(shared: &Shared) -> Option<Flight> {
+    let mut state = shared.lock();
+    let items = shared.take(&mut state);
+    let sequence = state.number_batch();
+    (!items.is_empty()).then(|| Flight { sequence, batch_id: new_batch_id(), items, key: None })
+}
+
+/// Stores a batch of memory. Gives it back if that fails.
+pub(super) fn store(spool: &mut Spool, shared: &Shared, flight: Flight, wall: SystemTime) -> Option<Flight> {
+    let Flight { sequence, batch_id, items, .. } = &flight;
+    match spool.store(&Stored { sequence: *sequence, batch_id: *batch_id, items, wall }) {
+        Ok(losses) => {
+            shared.lock().ledger.spool(items.len() as u64);
+            lose(shared, &losses);
+            shared.progress();
+            None
+        }
+        Err(error) => {
+            shared.notice(NoticeKind::SpoolDegraded, &degraded(&error));
+            Some(flight)
+        }
+    }
+}
+
+fn load(spool: &mut Spool, shared: &Shared) -> Option<Flight> {
+    lose(shared, spool.expire().as_slice());
+    let loaded = spool.load_first()?;
+    let flight = match loaded {
+        Ok(loaded) => {
+            lose(shared, loaded.lost.as_slice());
+            let (batch_id, items, key) = (loaded.batch_id, loaded.items, Some(loaded.key));
+            Some(Flight { sequence: loaded.key.sequence(), batch_id, items, key })
+        }
+        Err(loss) => {
+            lose(shared, &[loss]);
+            None
+        }
+    };
+    shared.lock().spool_bytes = spool.bytes();
+    flight
+}
+
+fn lose(shared: &Shared, losses: &[Loss]) {
+    for loss in losses {
+        let mut state = shared.lock();
+        state.ledger.drop_items(loss.items, Place::Spool, loss.reason);
+        state.ledger.quarantine(u64::from(loss.quarantined));
+        drop(state);
+        let (items, reason) = (loss.items, loss.reason);
+        let kind = if loss.quarantined { NoticeKind::Quarantined } else { NoticeKind::Dropped };
+        shared.notice(kind, &format!("{items} items of the spool are lost: {reason}"));
+    }
+}
+
+fn degraded(error: &std::io::Error) -> String {
+    format!("the spool cannot be used: {error}; what is not sent stays in memory; see `CHARM_STATE_DIR`")
+}
+
+/// Runs what waits for the disk beside the thread that serves all destinations. `None` if it panicked.
+pub(super) async fn on_disk<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> Option<R> {
+    tokio::task::spawn_blocking(work).await.ok()
+}
+
+fn new_batch_id() -> [u8; 16] {
+    uuid::Uuid::now_v7().into_bytes()
+}
+
+/// FNV-1a: it need not be strong, it must stay the same in every release.
+fn hash(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}

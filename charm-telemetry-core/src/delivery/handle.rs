@@ -1,0 +1,94 @@
+//! What an exporter holds: hand over items, flush, shut down.
+//!
+//! Rule: handing over never blocks and never fails loudly; flush and shutdown end by their deadline whatever hangs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::item::Item;
+use super::outcomes::DeliveryReport;
+use super::shared::{Phase, Shared};
+
+/// The way to a destination. Cheap to clone.
+///
+/// When the last clone is dropped without [`shutdown`](Self::shutdown) (the exporter panicked), what was accepted is
+/// still sent or spooled, in the background.
+#[derive(Clone)]
+pub struct DeliveryHandle {
+    shared: Arc<Shared>,
+    _closer: Arc<Closer>,
+}
+
+impl DeliveryHandle {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        remember(&shared);
+        Self { _closer: Arc::new(Closer(shared.clone())), shared }
+    }
+
+    /// Hands over a finished item. Never blocks. `false`: it is lost, and counted (too large, memory full, shut down).
+    pub fn send(&self, item: Item) -> bool {
+        self.shared.accept(item).is_ok()
+    }
+
+    /// Sends what was accepted so far without waiting for company. `true` when all of it is delivered, spooled or
+    /// dropped before the deadline.
+    pub fn flush(&self, deadline: Duration) -> bool {
+        let goal = self.hurry();
+        self.shared.wait_until(deadline, |state| {
+            let outcomes = state.ledger.outcomes();
+            outcomes.accepted - outcomes.pending >= goal
+        })
+    }
+
+    /// Sends what there is until the deadline, puts the rest into the spool, and ends. Nothing is accepted afterwards.
+    /// A second call returns the same report.
+    pub fn shutdown(&self, deadline: Duration) -> DeliveryReport {
+        self.begin_shutdown(deadline);
+        self.shared.wait_until(deadline, |state| state.phase == Phase::Closed);
+        self.shared.close();
+        self.shared.report()
+    }
+
+    /// How things stand now.
+    pub fn report(&self) -> DeliveryReport {
+        self.shared.report()
+    }
+
+    /// Stops accepting and starts to drain, without waiting.
+    pub fn begin_shutdown(&self, deadline: Duration) {
+        self.shared.begin_close(deadline);
+    }
+
+    fn hurry(&self) -> u64 {
+        let mut state = self.shared.lock();
+        state.hurry = !state.queue.is_empty();
+        let goal = state.ledger.outcomes().accepted;
+        drop(state);
+        self.shared.wake();
+        goal
+    }
+}
+
+/// The reports of every delivery of this process, those that are shut down too, by name.
+pub fn reports() -> Vec<DeliveryReport> {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut reports: Vec<_> = known.iter().map(|shared| shared.report()).collect();
+    reports.sort_by(|a, b| a.destination.cmp(&b.destination));
+    reports
+}
+
+static KNOWN: Mutex<Vec<Arc<Shared>>> = Mutex::new(Vec::new());
+
+fn remember(shared: &Arc<Shared>) {
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner).push(shared.clone());
+}
+
+/// Shuts down in the background when the last handle goes.
+struct Closer(Arc<Shared>);
+
+impl Drop for Closer {
+    fn drop(&mut self) {
+        const GRACE: Duration = Duration::from_secs(10);
+        self.0.begin_close(GRACE);
+    }
+}

@@ -1,0 +1,88 @@
+//! The books of one destination.
+//!
+//! Rule: every entry moves items from exactly one place to exactly one place; after the books are closed nothing moves.
+
+use super::outcomes::DeliveryOutcomes;
+use crate::outcome::DropReason;
+
+/// Where items are before they are settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Nowhere but in memory.
+    Memory,
+    /// In a file of the spool.
+    Spool,
+}
+
+/// The counters, and the only ways to change them.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    outcomes: DeliveryOutcomes,
+    closed: bool,
+}
+
+impl Ledger {
+    pub(super) fn outcomes(&self) -> &DeliveryOutcomes {
+        &self.outcomes
+    }
+
+    pub(super) fn accept(&mut self, count: u64) {
+        self.outcomes.accepted += count;
+        self.outcomes.pending += count;
+    }
+
+    pub(super) fn adopt(&mut self, count: u64) {
+        if !self.closed {
+            self.outcomes.adopted += count;
+            self.outcomes.spooled += count;
+        }
+    }
+
+    pub(super) fn spool(&mut self, count: u64) {
+        if !self.closed {
+            self.outcomes.pending -= count;
+            self.outcomes.spooled += count;
+        }
+    }
+
+    pub(super) fn deliver(&mut self, count: u64, from: Place) {
+        if !self.closed {
+            *self.place(from) -= count;
+            self.outcomes.delivered += count;
+        }
+    }
+
+    pub(super) fn drop_items(&mut self, count: u64, from: Place, reason: DropReason) {
+        if !self.closed {
+            *self.place(from) -= count;
+            self.outcomes.dropped.add(reason, count);
+        }
+    }
+
+    pub(super) fn request(&mut self, bytes: u64, is_retry: bool) {
+        if !self.closed {
+            self.outcomes.requests += 1;
+            self.outcomes.retries += u64::from(is_retry);
+            self.outcomes.bytes_sent += bytes;
+        }
+    }
+
+    pub(super) fn quarantine(&mut self, files: u64) {
+        self.outcomes.quarantined += files;
+    }
+
+    /// Settles what is left in memory. Whoever still works on it works for nothing that is counted.
+    pub(super) fn close(&mut self) -> u64 {
+        let left = std::mem::take(&mut self.outcomes.pending);
+        self.outcomes.dropped.add(DropReason::ShutdownDeadline, left);
+        self.closed = true;
+        left
+    }
+
+    fn place(&mut self, place: Place) -> &mut u64 {
+        match place {
+            Place::Memory => &mut self.outcomes.pending,
+            Place::Spool => &mut self.outcomes.spooled,
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Sending one batch: in one request if it goes, in parts if it must.
+//!
+//! Rule: a refused batch is halved until the culprit is alone; nobody else is lost with it.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::attempt::{Attempt, Part, Verdict};
+use super::destination::Destination;
+use super::engine::{Flight, on_disk};
+use super::item::Item;
+use super::notice::NoticeKind;
+use super::shared::Shared;
+use super::transport::Transport;
+use crate::outcome::DropReason;
+
+/// Sends batches of one destination.
+pub(super) struct Sender {
+    shared: Arc<Shared>,
+    attempt: Attempt,
+    greeted: bool,
+}
+
+/// What became of a batch.
+pub(super) struct Sent {
+    pub(super) fate: Fate,
+    /// The items that are not settled, in order.
+    pub(super) left: Vec<Item>,
+    /// Items that the receiver refused for good.
+    pub(super) rejected: Vec<Item>,
+}
+
+/// How it ended.
+pub(super) enum Fate {
+    /// The receiver answered; the next request may come after so long.
+    Settled { wait: Duration },
+    /// Not now; the receiver may have asked for a time.
+    Later { wish: Option<Duration> },
+    /// Not before somebody has put something right.
+    Paused,
+}
+
+/// How many items a probe has.
+const PROBE_ITEMS: usize = 8;
+
+impl Sender {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        destination: Arc<dyn Destination>,
+        transport: Arc<dyn Transport>,
+    ) -> Self {
+        let attempt = Attempt::new(shared.clone(), destination, transport);
+        Self { shared, attempt, greeted: false }
+    }
+
+    /// Sends a batch, a few items of it first if this is a probe.
+    pub(super) async fn send(&mut self, flight: &Flight, probe: bool, attempt: u32, time: Duration) -> Sent {
+        self.greet().await;
+        let end = Instant::now().checked_add(time);
+        let mut parts = parts(flight.items.len(), probe);
+        let mut rejected = Vec::new();
+        let mut attempt = attempt;
+        while let Some(range) = parts.pop() {
+            let out_of_time = end.is_some_and(|end| Instant::now() >= end);
+            let part = Part::of(flight, range.clone(), attempt);
+            let verdict =
+                if out_of_time { Verdict::Later { wish: None } } else { self.attempt.run(&part, end).await };
+            let fate = match verdict {
+                Verdict::Delivered { rejected, wait } => {
+                    self.deliver(flight, &range, rejected);
+                    (!wait.is_zero()).then_some(Fate::Settled { wait })
+                }
+                Verdict::Halve(reason) if range.len() == 1 => {
+                    rejected.push(flight.items[range.start].clone());
+                    self.lose(flight, &range, reason).await;
+                    None
+                }
+                Verdict::Halve(_) => {
+                    let middle = range.start + range.len() / 2;
+                    parts.extend([middle..range.end, range.start..middle]);
+                    None
+                }
+                Verdict::Drop(reason) => {
+                    self.lose(flight, &range, reason).await;
+                    None
+                }
+                Verdict::Later { wish } => {
+                    parts.push(range);
+                    Some(Fate::Later { wish })
+                }
+                Verdict::Paused => {
+                    parts.push(range);
+                    Some(Fate::Paused)
+                }
+            };
+            self.shared.progress();
+            if let Some(fate) = fate {
+                return Sent { fate, left: collect(flight, &parts), rejected };
+            }
+            attempt = 1;
+        }
+        Sent { fate: Fate::Settled { wait: Duration::ZERO }, left: Vec::new(), rejected }
+    }
+
+    async fn greet(&mut self) {
+        if !std::mem::replace(&mut self.greeted, true) {
+            self.attempt.greet().await;
+        }
+    }
+
+    fn deliver(&self, flight: &Flight, range: &Range<usize>, rejected: u64) {
+        let count = range.len() as u64;
+        let rejected = rejected.min(count);
+        let mut state = self.shared.lock();
+        state.ledger.deliver(count - rejected, flight.place());
+        state.ledger.drop_items(rejected, flight.place(), DropReason::Rejected);
+    }
+
+    async fn lose(&self, flight: &Flight, range: &Range<usize>, reason: DropReason) {
+        let items = flight.items[range.clone()].to_vec();
+        let count = items.len() as u64;
+        self.shared.lock().ledger.drop_items(count, flight.place(), reason);
+        let destination = self.attempt.destination().clone();
+        // A panic of the vendor's code changes nothing here: the loss is counted already.
+        on_disk(move || destination.dropped(&items, reason)).await;
+        let because = self
+            .shared
+            .lock()
+            .last_error
+            .clone()
+            .map_or_else(String::new, |error| format!(" after: {error}"));
+        self.shared.notice(NoticeKind::Dropped, &format!("{count} items are lost: {reason}{because}"));
+    }
+}
+
+/// The parts of a batch, the first one last.
+fn parts(items: usize, probe: bool) -> Vec<Range<usize>> {
+    let everything = 0..items;
+    if probe && items > PROBE_ITEMS { vec![PROBE_ITEMS..items, 0..PROBE_ITEMS] } else { vec![everything] }
+}
+
+fn collect(flight: &Flight, parts: &[Range<usize>]) -> Vec<Item> {
+    parts.iter().rev().flat_map(|range| flight.items[range.clone()].iter().cloned()).collect()
+}

@@ -1,0 +1,328 @@
+//! What the exporter's thread and the delivery's tasks share.
+//!
+//! Rule: the lock is held for a few assignments, never over I/O, an await or a vendor's code.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::config::DeliveryConfig;
+use super::destination::Limits;
+use super::item::Item;
+use super::ledger::Ledger;
+use super::notice::{DeliveryNotice, NoticeKind};
+use super::outcomes::{DeliveryReport, DeliveryState};
+use crate::outcome::DropReason;
+
+pub(super) struct Shared {
+    pub(super) name: String,
+    pub(super) config: DeliveryConfig,
+    pub(super) limits: Limits,
+    /// Wakes the task that sends.
+    pub(super) wake_sender: Notify,
+    /// Wakes the task that moves items to the spool.
+    pub(super) wake_spiller: Notify,
+    /// Wakes who waits in `flush` or `shutdown`.
+    settled: Condvar,
+    /// The phase again, for those who wait for it.
+    phase: watch::Sender<Phase>,
+    state: Mutex<State>,
+}
+
+/// The part under the lock.
+pub(super) struct State {
+    pub(super) queue: VecDeque<Item>,
+    pub(super) queue_bytes: usize,
+    /// When the oldest item of the queue came.
+    pub(super) waiting_since: Option<Instant>,
+    /// Whether what is in the queue has to go without waiting for company.
+    pub(super) hurry: bool,
+    pub(super) ledger: Ledger,
+    pub(super) phase: Phase,
+    pub(super) standing: DeliveryState,
+    pub(super) last_error: Option<String>,
+    pub(super) last_success: Option<Instant>,
+    pub(super) last_progress: Instant,
+    pub(super) spool_bytes: u64,
+    /// The number of the next batch: later items have higher ones.
+    pub(super) next_batch: u64,
+    notices: Vec<(NoticeKind, u64)>,
+}
+
+impl State {
+    /// The number of a new batch.
+    pub(super) fn number_batch(&mut self) -> u64 {
+        self.next_batch += 1;
+        self.next_batch
+    }
+}
+
+/// How far the life of a delivery has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    /// Send what there is until then, and spool the rest in the time after that.
+    Closing(Instant),
+    Closed,
+}
+
+impl Shared {
+    pub(super) fn new(name: String, limits: Limits, config: DeliveryConfig) -> Self {
+        let state = State {
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            waiting_since: None,
+            hurry: false,
+            ledger: Ledger::default(),
+            phase: Phase::Open,
+            standing: DeliveryState::Ok,
+            last_error: None,
+            last_success: None,
+            last_progress: Instant::now(),
+            spool_bytes: 0,
+            next_batch: 0,
+            notices: Vec::new(),
+        };
+        let (wake_sender, wake_spiller) = (Notify::new(), Notify::new());
+        let (phase, settled) = (watch::Sender::new(Phase::Open), Condvar::new());
+        Self { name, config, limits, wake_sender, wake_spiller, settled, phase, state: Mutex::new(state) }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an item into the queue; `Err` is why it could not.
+    pub(super) fn accept(&self, item: Item) -> Result<(), DropReason> {
+        let mut state = self.lock();
+        state.ledger.accept(1);
+        let refused = if item.len() > self.limits.max_item_bytes {
+            Some(DropReason::TooLarge)
+        } else if state.phase != Phase::Open {
+            Some(DropReason::ShutdownDeadline)
+        } else if self.is_full(&state, &item) {
+            Some(DropReason::QueueFull)
+        } else {
+            None
+        };
+        if let Some(reason) = refused {
+            state.ledger.drop_items(1, super::ledger::Place::Memory, reason);
+            return Err(reason);
+        }
+        let before = self.pressure(&state);
+        if state.queue.is_empty() {
+            state.waiting_since = Some(Instant::now());
+        }
+        state.queue_bytes += item.weight();
+        state.queue.push_back(item);
+        let wake = state.queue.len() == 1 || self.pressure(&state) > before;
+        drop(state);
+        if wake {
+            self.wake();
+        }
+        Ok(())
+    }
+
+    /// Lets both tasks look at the state again.
+    pub(super) fn wake(&self) {
+        self.wake_sender.notify_one();
+        self.wake_spiller.notify_one();
+    }
+
+    /// Stops accepting. A quarter of the time, at most half a second, is for the spool, the rest for sending.
+    pub(super) fn begin_close(&self, deadline: Duration) {
+        const MOST_FOR_SPOOL: Duration = Duration::from_millis(500);
+        let sending = deadline - (deadline / 4).min(MOST_FOR_SPOOL);
+        let mut state = self.lock();
+        if state.phase == Phase::Open {
+            let now = Instant::now();
+            state.phase = Phase::Closing(now.checked_add(sending).unwrap_or(now + FOREVER));
+            self.phase.send_replace(state.phase);
+        }
+        drop(state);
+        self.wake();
+    }
+
+    /// Closes the books: what is still in memory is lost.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        if state.phase == Phase::Closed {
+            return;
+        }
+        state.phase = Phase::Closed;
+        self.phase.send_replace(state.phase);
+        state.queue.clear();
+        state.queue_bytes = 0;
+        state.ledger.close();
+        let outcomes = state.ledger.outcomes();
+        let all = outcomes.spooled == 0 && outcomes.dropped.by(DropReason::ShutdownDeadline) == 0;
+        state.standing = if all { DeliveryState::Finished } else { DeliveryState::CutOff };
+        drop(state);
+        self.settled.notify_all();
+        self.wake();
+    }
+
+    /// Comes true when the time for sending is over and only that for the spool is left.
+    pub(super) async fn out_of_time(&self) {
+        let mut phase = self.phase.subscribe();
+        loop {
+            let now = *phase.borrow_and_update();
+            match now {
+                Phase::Open => {
+                    if phase.changed().await.is_err() {
+                        return;
+                    }
+                }
+                Phase::Closing(until) => {
+                    tokio::select! {
+                        () = tokio::time::sleep_until(until) => return,
+                        changed = phase.changed() => if changed.is_err() { return },
+                    }
+                }
+                Phase::Closed => return,
+            }
+        }
+    }
+
+    /// Keeps what went wrong for the report.
+    pub(super) fn remember_error(&self, message: &str) {
+        self.lock().last_error = Some(message.to_owned());
+    }
+
+    /// Puts a batch back where it came from.
+    pub(super) fn put_back(&self, items: Vec<Item>) {
+        let mut state = self.lock();
+        if state.phase == Phase::Closed {
+            return;
+        }
+        state.waiting_since.get_or_insert_with(Instant::now);
+        for item in items.into_iter().rev() {
+            state.queue_bytes += item.weight();
+            state.queue.push_front(item);
+        }
+    }
+
+    /// Takes the next batch from the front of the queue; nothing if the queue is empty.
+    pub(super) fn take(&self, state: &mut State) -> Vec<Item> {
+        let mut items = Vec::new();
+        let mut bytes = 0;
+        while let Some(item) = state.queue.front() {
+            let size = item.len() + self.limits.item_overhead;
+            if items.len() == self.limits.max_items.max(1)
+                || (!items.is_empty() && bytes + size > self.limits.max_body_bytes)
+            {
+                break;
+            }
+            bytes += size;
+            state.queue_bytes -= item.weight();
+            items.extend(state.queue.pop_front());
+        }
+        state.waiting_since = (!state.queue.is_empty()).then(Instant::now);
+        state.hurry &= !state.queue.is_empty();
+        items
+    }
+
+    /// Whether a batch is complete, or has waited long enough.
+    pub(super) fn is_ripe(&self, state: &State, now: Instant) -> bool {
+        let Some(since) = state.waiting_since else { return false };
+        state.hurry
+            || state.phase != Phase::Open
+            || self.pressure(state) > Pressure::None
+            || now >= since + self.limits.linger
+    }
+
+    /// When the queue becomes ripe by itself.
+    pub(super) fn ripe_at(&self, state: &State) -> Option<Instant> {
+        state.waiting_since.map(|since| since + self.limits.linger)
+    }
+
+    /// Whether memory is three quarters full.
+    pub(super) fn must_spill(&self, state: &State) -> bool {
+        self.pressure(state) == Pressure::Spill
+    }
+
+    /// Counts and tells, the 1st, 2nd, 4th, 8th... time.
+    pub(super) fn notice(&self, kind: NoticeKind, message: &str) {
+        let count = {
+            let mut state = self.lock();
+            if kind != NoticeKind::Recovered {
+                state.last_error = Some(message.to_owned());
+            }
+            let place = state.notices.iter().position(|(known, _)| *known == kind).unwrap_or_else(|| {
+                state.notices.push((kind, 0));
+                state.notices.len() - 1
+            });
+            state.notices[place].1 += 1;
+            state.notices[place].1
+        };
+        if count.is_power_of_two() {
+            let (destination, message) = (self.name.clone(), message.to_owned());
+            (self.config.tell)(&DeliveryNotice { destination, kind, message, count });
+        }
+    }
+
+    /// Lets a change be seen by those who wait.
+    pub(super) fn progress(&self) {
+        self.lock().last_progress = Instant::now();
+        self.settled.notify_all();
+    }
+
+    /// Waits until `done`, at most for so long; whether it came true.
+    pub(super) fn wait_until(&self, deadline: Duration, done: impl Fn(&State) -> bool) -> bool {
+        let guard = self.lock();
+        let waited = self.settled.wait_timeout_while(guard, deadline, |state| !done(state));
+        let (guard, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        done(&guard)
+    }
+
+    pub(super) fn report(&self) -> DeliveryReport {
+        const STUCK: Duration = Duration::from_secs(300);
+        let state = self.lock();
+        let outcomes = state.ledger.outcomes().clone();
+        let has_work = outcomes.pending + outcomes.spooled > 0;
+        let stuck = state.phase == Phase::Open && has_work && state.last_progress.elapsed() > STUCK;
+        DeliveryReport {
+            destination: self.name.clone(),
+            state: if stuck { DeliveryState::Stuck } else { state.standing },
+            outcomes,
+            spool_bytes: state.spool_bytes,
+            last_success_age: state.last_success.map(|at| at.elapsed()),
+            last_error: state.last_error.clone(),
+        }
+    }
+
+    fn is_full(&self, state: &State, item: &Item) -> bool {
+        let pending = state.ledger.outcomes().pending;
+        pending > self.config.memory_items as u64
+            || state.queue_bytes + item.weight() > self.config.memory_bytes
+    }
+
+    fn pressure(&self, state: &State) -> Pressure {
+        let over = |used: usize, of: usize| used >= of - of / 4;
+        if over(state.queue.len(), self.config.memory_items)
+            || over(state.queue_bytes, self.config.memory_bytes)
+        {
+            Pressure::Spill
+        } else if state.queue.len() >= self.limits.max_items
+            || state.queue_bytes >= self.limits.max_body_bytes
+        {
+            Pressure::Batch
+        } else {
+            Pressure::None
+        }
+    }
+}
+
+/// Longer than any process lives, and an instant can hold it.
+const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+/// How much the queue holds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Pressure {
+    None,
+    Batch,
+    Spill,
+}

@@ -1,0 +1,69 @@
+//! Starting a delivery.
+//!
+//! Rule: whatever the disk or the network is like, a delivery starts; only what no retry can mend is an error.
+
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::backoff::Random;
+use super::config::DeliveryConfig;
+use super::destination::Destination;
+use super::engine::Engine;
+use super::handle::DeliveryHandle;
+use super::runtime;
+use super::transport::{HttpTransport, Transport};
+use crate::spool::{FileSystem, RealFileSystem};
+
+/// Starts deliveries.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery;
+
+/// Why a delivery cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    /// The name is not lower-case letters, digits and `-`. Give the destination another one.
+    #[error("the destination's name `{0}` must be lower-case letters, digits and `-`")]
+    Name(String),
+    /// The HTTP client cannot be made: most often `SSL_CERT_FILE` names a file that cannot be read. Correct it.
+    #[error("{0}")]
+    Client(String),
+    /// The system gives no thread. Nothing can be sent.
+    #[error("no thread for sending: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// What a delivery needs of the world.
+pub(super) struct World {
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) file_system: Arc<dyn FileSystem>,
+    pub(super) random: Random,
+    pub(super) wall: Wall,
+}
+
+/// The wall clock: for the age of files across processes, and for nothing else.
+pub(super) type Wall = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+impl Delivery {
+    /// Starts to serve a destination on the thread that all of them share. What an earlier process left in the spool
+    /// for it is taken over.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`]. The disk and the receiver are no reasons.
+    pub fn start(
+        destination: impl Destination,
+        config: DeliveryConfig,
+    ) -> Result<DeliveryHandle, DeliveryError> {
+        let client = HttpTransport::shared().map_err(|error| DeliveryError::Client(error.to_string()))?;
+        let world = World {
+            transport: Arc::new(client),
+            file_system: Arc::new(RealFileSystem),
+            random: Random::new(),
+            wall: Arc::new(SystemTime::now),
+        };
+        let engine = Engine::new(Arc::new(destination), config, world)?;
+        let handle = DeliveryHandle::new(engine.shared().clone());
+        runtime::shared()?.spawn(engine.run());
+        Ok(handle)
+    }
+}

@@ -1,0 +1,174 @@
+//! Processes that are killed at any moment.
+//!
+//! The test runs itself as a child, kills it, and starts the next one on the same spool.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::bench::{join, payload};
+use crate::delivery::backoff::Random;
+use crate::delivery::{
+    Body, Delivery, DeliveryConfig, Destination, EncodeError, Encoding, Item, Limits, Request, Sending,
+    SpoolConfig,
+};
+use crate::testing::{Answer, ReceiverDouble};
+
+const ROUNDS: u64 = 200;
+const ITEMS_OF_ONE: u64 = 1_000_000;
+const CHILD_URL: &str = "CHARM_TEST_KILLED_URL";
+const CHILD_DIR: &str = "CHARM_TEST_KILLED_DIR";
+const CHILD_FIRST: &str = "CHARM_TEST_KILLED_FIRST";
+
+struct To(String);
+
+impl Destination for To {
+    fn name(&self) -> &'static str {
+        "killed"
+    }
+
+    fn identity(&self) -> String {
+        "killed".to_owned()
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { max_items: 7, linger: Duration::from_millis(1), ..Limits::default() }
+    }
+
+    fn assemble(&self, items: &[Item]) -> Result<Body, EncodeError> {
+        Ok(Body::json(join(items)))
+    }
+
+    fn encoding(&self) -> Encoding {
+        Encoding::Identity
+    }
+
+    fn request(&self, _: &Sending<'_>) -> Request {
+        Request::post(&self.0)
+    }
+}
+
+fn config(dir: &str) -> DeliveryConfig {
+    DeliveryConfig {
+        first_backoff: Duration::from_millis(1),
+        max_backoff: Duration::from_millis(5),
+        spool: SpoolConfig::in_dir(dir),
+        tell: Arc::new(|_| {}),
+        ..DeliveryConfig::default()
+    }
+}
+
+#[test]
+fn no_batch_that_was_spooled_is_lost_and_every_start_succeeds_when_processes_are_killed() {
+    if let Ok(url) = std::env::var(CHILD_URL) {
+        child(url);
+    }
+    const SEED: u64 = 20_261_122;
+    println!("seed {SEED}");
+    let mut random = Random::seeded(SEED);
+    let dir = tempfile::tempdir().unwrap();
+    let receiver = ReceiverDouble::start();
+    let taken = Arc::new(Mutex::new(BTreeSet::new()));
+    accept_some(&receiver, &taken, random.next());
+    let mut settled = Vec::new();
+    for round in 0..ROUNDS {
+        let patience = Duration::from_micros(random.next() % 60_000);
+        settled.push(run_and_kill(&receiver, dir.path().to_str().unwrap(), round, patience));
+    }
+    // From now on everything is taken.
+    accept_all(&receiver, &taken);
+    let last = Delivery::start(To(receiver.url("/")), config(dir.path().to_str().unwrap())).unwrap();
+    last.send(Item::new(payload(ROUNDS * ITEMS_OF_ONE).into_bytes()));
+    let report = last.shutdown(Duration::from_secs(60));
+    assert_eq!(report.outcomes.spooled + report.outcomes.dropped.total(), 0, "{report}");
+    let taken = taken.lock().unwrap();
+    let mut total = 0;
+    for (round, settled) in (0..).zip(settled) {
+        let range = round * ITEMS_OF_ONE..(round + 1) * ITEMS_OF_ONE;
+        let arrived = taken.range(range).count() as u64;
+        assert!(arrived >= settled, "round {round}: {settled} were delivered or spooled, {arrived} arrived");
+        total += settled;
+    }
+    assert!(taken.contains(&(ROUNDS * ITEMS_OF_ONE)), "a fresh item passes");
+    assert!(
+        total > ROUNDS,
+        "only {total} items were settled: the processes were killed too early to show anything"
+    );
+    println!("{total} items were settled in {ROUNDS} processes, {} arrived", taken.len());
+}
+
+/// Runs a process for a moment after its first word, and returns how many items it said were safe.
+fn run_and_kill(receiver: &ReceiverDouble, dir: &str, round: u64, patience: Duration) -> u64 {
+    let test = "delivery::tests::killed::no_batch_that_was_spooled_is_lost_and_every_start_succeeds_when_processes_are_killed";
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
+    command
+        .env(CHILD_URL, receiver.url("/"))
+        .env(CHILD_DIR, dir)
+        .env(CHILD_FIRST, (round * ITEMS_OF_ONE).to_string());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+    let mut child = Killed(child);
+    let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
+    let started = lines.by_ref().map_while(Result::ok).any(|line| line.ends_with("started"));
+    assert!(started, "round {round}: the start failed");
+    std::thread::sleep(patience);
+    drop(child);
+    let counts = lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("settled ")?.parse().ok());
+    counts.last().unwrap_or(0)
+}
+
+/// Kills its process, however it ends.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// The child: hands over items and says how many are safe, until it is killed, or for half a minute.
+fn child(url: String) -> ! {
+    let first: u64 = std::env::var(CHILD_FIRST).unwrap().parse().unwrap();
+    let handle = Delivery::start(To(url), config(&std::env::var(CHILD_DIR).unwrap())).unwrap();
+    println!("\nstarted");
+    for number in first..first + 30_000 {
+        handle.send(Item::new(payload(number).into_bytes()));
+        let outcomes = handle.report().outcomes;
+        assert_eq!(outcomes.dropped.total(), 0);
+        writeln!(std::io::stdout(), "settled {}", outcomes.accepted - outcomes.pending).unwrap();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::process::exit(1);
+}
+
+/// Takes a third of all requests, refuses a third, and breaks the rest.
+fn accept_some(receiver: &ReceiverDouble, taken: &Arc<Mutex<BTreeSet<u64>>>, seed: u64) {
+    let (taken, random) = (taken.clone(), Mutex::new(Random::seeded(seed)));
+    receiver.answer_with(move |request| match random.lock().unwrap().next() % 3 {
+        0 => {
+            take(&taken, &request.json());
+            Answer::new(200)
+        }
+        1 => Answer::new(503),
+        _ => Answer::reset(),
+    });
+}
+
+fn accept_all(receiver: &ReceiverDouble, taken: &Arc<Mutex<BTreeSet<u64>>>) {
+    let taken = taken.clone();
+    receiver.answer_with(move |request| {
+        take(&taken, &request.json());
+        Answer::new(200)
+    });
+}
+
+fn take(taken: &Mutex<BTreeSet<u64>>, items: &serde_json::Value) {
+    for item in items.as_array().unwrap() {
+        let number = item["id"].as_u64().unwrap();
+        assert_eq!(item, &serde_json::from_str::<serde_json::Value>(&payload(number)).unwrap());
+        taken.lock().unwrap().insert(number);
+    }
+}

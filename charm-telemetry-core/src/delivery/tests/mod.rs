@@ -1,0 +1,15 @@
+//! Tests of delivery and spool together.
+//!
+//! Rule: after every fault the books balance, the receiver has nothing that was not issued, and what it has not is
+//! dropped by name or still spooled.
+
+mod bench;
+mod books;
+mod faulty_disk;
+mod killed;
+mod over_http;
+mod receiver_faults;
+mod shutting_down;
+mod simulated_disk;
+mod spool_faults;
+mod vendor_faults;

@@ -1,0 +1,202 @@
+//! The way over the network.
+//!
+//! Rule: a call ends by its deadline with at most 64 KiB in memory, whatever the receiver does, and its errors name
+//! no URL and no header.
+
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::redirect::{Attempt, Policy};
+
+use super::request::{HeaderText, Method, Request};
+use super::response::{MAX_RESPONSE_BYTES, Response};
+use super::tls::{self, TlsError};
+
+/// Sends one request. A trait so that tests can do without a network.
+pub(crate) trait Transport: Send + Sync + 'static {
+    /// Sends, and reads the answer.
+    fn send(&self, request: WireRequest, timeout: Duration) -> Answer<'_>;
+}
+
+/// The future of an answer.
+pub(crate) type Answer<'a> = Pin<Box<dyn Future<Output = Result<Response, TransportError>> + Send + 'a>>;
+
+/// A request with the body as it goes over the wire.
+#[derive(Debug)]
+pub(crate) struct WireRequest {
+    pub(crate) request: Request,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Why there was no answer. Every kind is worth another try.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TransportError {
+    #[error("no connection: {0}")]
+    Connect(String),
+    #[error(
+        "the certificate is not valid: {0}; if it is signed by your own authority, name its file in `SSL_CERT_FILE`"
+    )]
+    Certificate(String),
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    #[error("the request is not valid: {0}")]
+    Invalid(String),
+}
+
+/// The one HTTP client of the process.
+pub(crate) struct HttpTransport {
+    client: reqwest::Client,
+}
+
+impl HttpTransport {
+    /// The client, made at the first call.
+    pub(crate) fn shared() -> Result<&'static Self, TlsError> {
+        static SHARED: OnceLock<HttpTransport> = OnceLock::new();
+        if let Some(transport) = SHARED.get() {
+            return Ok(transport);
+        }
+        let transport = Self::new()?;
+        Ok(SHARED.get_or_init(|| transport))
+    }
+
+    /// A client of its own, with proxies and `SSL_CERT_FILE` of the process's environment.
+    pub(crate) fn new() -> Result<Self, TlsError> {
+        let client = reqwest::Client::builder()
+            .use_preconfigured_tls(tls::client_config()?)
+            .user_agent(concat!("charm-telemetry/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::custom(stay_on_host))
+            .connect_timeout(Duration::from_secs(5))
+            .pool_idle_timeout(Duration::from_secs(30))
+            .tcp_nodelay(true)
+            .build()
+            .map_err(|error| TlsError::Client(chain(&error)))?;
+        Ok(Self { client })
+    }
+}
+
+impl Transport for &'static HttpTransport {
+    fn send(&self, request: WireRequest, timeout: Duration) -> Answer<'_> {
+        let client = self.client.clone();
+        Box::pin(async move {
+            let call = call(client, request);
+            tokio::time::timeout(timeout, call).await.unwrap_or(Err(TransportError::Timeout(timeout)))
+        })
+    }
+}
+
+async fn call(client: reqwest::Client, wire: WireRequest) -> Result<Response, TransportError> {
+    let method = match wire.request.method {
+        Method::Get => reqwest::Method::GET,
+        Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+    };
+    let mut builder = client.request(method, &wire.request.url);
+    for (name, value) in &wire.request.headers {
+        builder = builder.header(header_name(name)?, header_value(name, value)?);
+    }
+    let has_body = wire.request.method != Method::Get;
+    let builder = if has_body { builder.body(wire.body) } else { builder };
+    let response = builder.send().await.map_err(|error| explain(&error))?;
+    read(response).await
+}
+
+/// Reads an answer up to the cap; the rest is never asked for.
+async fn read(mut answer: reqwest::Response) -> Result<Response, TransportError> {
+    let mut response = Response::new(answer.status().as_u16());
+    for (name, value) in answer.headers() {
+        response = response.with_header(name.as_str(), String::from_utf8_lossy(value.as_bytes()));
+    }
+    loop {
+        match answer.chunk().await {
+            Ok(Some(chunk)) => {
+                let room = MAX_RESPONSE_BYTES - response.body.len();
+                response.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                response.truncated = chunk.len() > room;
+            }
+            Ok(None) => return Ok(response),
+            Err(error) => return Err(explain(&error)),
+        }
+        if response.truncated {
+            return Ok(response);
+        }
+    }
+}
+
+/// A redirect within the host is followed, three times at most; credentials never go to another host or to plain text.
+fn stay_on_host(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    const MOST: usize = 3;
+    let same = attempt.previous().last().is_some_and(|from| {
+        let to = attempt.url();
+        from.scheme() == to.scheme()
+            && from.host_str() == to.host_str()
+            && from.port_or_known_default() == to.port_or_known_default()
+    });
+    if same && attempt.previous().len() <= MOST { attempt.follow() } else { attempt.stop() }
+}
+
+fn header_name(name: &str) -> Result<HeaderName, TransportError> {
+    name.parse().map_err(|_| TransportError::Invalid(format!("`{name}` is not the name of a header")))
+}
+
+fn header_value(name: &str, text: &HeaderText) -> Result<HeaderValue, TransportError> {
+    let invalid = |_| {
+        TransportError::Invalid(format!(
+            "the value of the header `{name}` has characters that may not be sent"
+        ))
+    };
+    match text {
+        HeaderText::Plain(text) => HeaderValue::from_str(text).map_err(invalid),
+        HeaderText::Secret(secret) => {
+            let mut value = HeaderValue::from_str(secret.expose()).map_err(invalid)?;
+            value.set_sensitive(true);
+            Ok(value)
+        }
+    }
+}
+
+fn explain(error: &reqwest::Error) -> TransportError {
+    let text = chain(error);
+    if error.is_builder() {
+        TransportError::Invalid(text)
+    } else if is_certificate(error) {
+        TransportError::Certificate(text)
+    } else if error.is_connect() {
+        TransportError::Connect(text)
+    } else {
+        TransportError::Broken(text)
+    }
+}
+
+fn is_certificate(error: &reqwest::Error) -> bool {
+    let mut source: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(error) = source {
+        let tls = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let tls =
+            tls.and_then(|inner| inner.downcast_ref::<rustls::Error>()).or_else(|| error.downcast_ref());
+        if matches!(tls, Some(rustls::Error::InvalidCertificate(_))) {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+/// The causes of an error, without its own text: that names the URL.
+fn chain(error: &reqwest::Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut source: Option<&dyn Error> = error.source();
+    while let Some(error) = source {
+        let text = error.to_string();
+        if !parts.iter().any(|part| part.contains(&text)) {
+            parts.push(text);
+        }
+        source = error.source();
+    }
+    if parts.is_empty() { "it could not be sent".to_owned() } else { parts.join(": ") }
+}

@@ -1,0 +1,93 @@
+//! What the spool asks of a file system.
+//!
+//! Rule: each call is one step that can fail, so that a test can make every step fail.
+
+use std::any::Any;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+
+/// The steps.
+pub(crate) trait FileSystem: Send + Sync + 'static {
+    /// Makes a directory and those above it, for the owner only.
+    fn create_dirs(&self, path: &Path) -> io::Result<()>;
+    /// Writes a new file for the owner only and makes it durable.
+    fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Gives a file another name, in place of what had it.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes the names in a directory durable.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Deletes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Deletes an empty directory.
+    fn remove_dir(&self, path: &Path) -> io::Result<()>;
+    /// Reads a file, at most so many bytes from its beginning.
+    fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>>;
+    /// The names in a directory with the sizes of the files.
+    fn list(&self, path: &Path) -> io::Result<Vec<(String, u64)>>;
+    /// Locks a file for as long as the guard lives; `None` if another process holds it.
+    fn lock(&self, path: &Path) -> io::Result<Option<Guard>>;
+}
+
+/// Holds a lock until it is dropped.
+pub(crate) type Guard = Box<dyn Any + Send>;
+
+/// The disk.
+pub(crate) struct RealFileSystem;
+
+impl FileSystem for RealFileSystem {
+    fn create_dirs(&self, path: &Path) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)
+    }
+
+    fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir(path)
+    }
+
+    fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(most).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<(String, u64)>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            let size = entry.metadata().map_or(0, |metadata| metadata.len());
+            names.extend(entry.file_name().into_string().ok().map(|name| (name, size)));
+        }
+        Ok(names)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Guard>> {
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Box::new(file))),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

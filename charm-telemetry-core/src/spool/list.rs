@@ -1,0 +1,144 @@
+//! Looking at a spool from outside, and clearing it.
+//!
+//! Rule: nothing is touched that belongs to a process that lives.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use super::file_system::{FileSystem, RealFileSystem};
+use super::owned::{self, LOCK};
+use super::store::parse_name;
+
+/// Why a spool could not be looked at.
+#[derive(Debug, thiserror::Error)]
+#[error("the spool `{}` cannot be read: {source}", path.display())]
+pub struct SpoolError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// One file of a spool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SpoolFile {
+    /// The destination's name.
+    pub destination: String,
+    /// The file.
+    pub path: PathBuf,
+    /// What it is.
+    pub status: SpoolStatus,
+    /// How many items it holds, by its name.
+    pub items: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// When it was written, by its time stamp.
+    pub written: Option<Duration>,
+    /// Whether a process that lives takes care of it.
+    pub in_use: bool,
+}
+
+/// What a file of a spool is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SpoolStatus {
+    /// Waits to be sent.
+    Waiting,
+    /// Damaged, set aside.
+    Bad,
+    /// Refused by the receiver for good, kept to be looked at.
+    Rejected,
+    /// Anything else: being written, sent but not deleted, foreign.
+    Other,
+}
+
+/// Every file of the spool below a state directory, by destination and age.
+///
+/// # Errors
+/// The directory cannot be read. One that is not there has no files.
+pub fn list(state_dir: &Path) -> Result<Vec<SpoolFile>, SpoolError> {
+    let mut files = Vec::new();
+    each_dir(state_dir, &mut |destination, dir| {
+        let in_use = matches!(owned::claim(&RealFileSystem, dir.to_owned()), Ok(None));
+        files.extend(files_of(destination, dir, in_use));
+    })?;
+    files.sort_by(|a, b| (&a.destination, &a.path).cmp(&(&b.destination, &b.path)));
+    Ok(files)
+}
+
+/// Deletes the files of which `is_unwanted` says so, but for those of processes that live. Returns what was deleted.
+///
+/// # Errors
+/// The directory cannot be read. A file that cannot be deleted is not in the list.
+pub fn purge(
+    state_dir: &Path,
+    is_unwanted: impl Fn(&SpoolFile) -> bool,
+) -> Result<Vec<SpoolFile>, SpoolError> {
+    let mut gone = Vec::new();
+    each_dir(state_dir, &mut |destination, dir| {
+        let Ok(Some(owned)) = owned::claim(&RealFileSystem, dir.to_owned()) else { return };
+        let unwanted = files_of(destination, dir, false).into_iter().filter(|file| is_unwanted(file));
+        gone.extend(unwanted.filter(|file| RealFileSystem.remove(&file.path).is_ok()));
+        owned::discard(&RealFileSystem, &owned);
+    })?;
+    Ok(gone)
+}
+
+fn each_dir(state_dir: &Path, visit: &mut dyn FnMut(&str, &Path)) -> Result<(), SpoolError> {
+    let spool = state_dir.join("spool");
+    for destination in names(&spool)? {
+        let parent = spool.join(&destination);
+        for name in names(&parent)? {
+            let dir = parent.join(&name);
+            if dir.is_dir() {
+                visit(&destination, &dir);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn names(path: &Path) -> Result<Vec<String>, SpoolError> {
+    match RealFileSystem.list(path) {
+        Ok(names) => Ok(names.into_iter().map(|(name, _)| name).collect()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(Vec::new())
+        }
+        Err(source) => Err(SpoolError { path: path.to_owned(), source }),
+    }
+}
+
+fn files_of(destination: &str, dir: &Path, in_use: bool) -> Vec<SpoolFile> {
+    let names = RealFileSystem.list(dir).unwrap_or_default();
+    let files = names.into_iter().filter(|(name, _)| name != LOCK);
+    let describe = |(name, bytes): (String, u64)| {
+        let path = dir.join(&name);
+        let (status, items) = status_of(&name);
+        let written = path.metadata().and_then(|metadata| metadata.modified()).ok().and_then(since_epoch);
+        SpoolFile { destination: destination.to_owned(), path, status, items, bytes, written, in_use }
+    };
+    files.map(describe).collect()
+}
+
+fn status_of(name: &str) -> (SpoolStatus, u64) {
+    let (stem, status) = match name.rsplit_once('.') {
+        Some((stem, "batch")) => (stem, SpoolStatus::Waiting),
+        Some((stem, "bad")) => (stem, SpoolStatus::Bad),
+        Some((stem, "rejected")) => (stem, SpoolStatus::Rejected),
+        _ => return (SpoolStatus::Other, 0),
+    };
+    let numbers: Vec<&str> = stem.splitn(3, '-').collect();
+    let plain = format!("{}-{}.batch", numbers[0], numbers.get(1).copied().unwrap_or_default());
+    match parse_name(&plain) {
+        Some((_, items)) => (status, items),
+        None if status == SpoolStatus::Waiting => (SpoolStatus::Other, 0),
+        None => (status, 0),
+    }
+}
+
+fn since_epoch(time: SystemTime) -> Option<Duration> {
+    time.duration_since(UNIX_EPOCH).ok()
+}

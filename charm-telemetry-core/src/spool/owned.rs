@@ -1,0 +1,71 @@
+//! Whose a directory of the spool is.
+//!
+//! Rule: a directory is used by the one process that holds its lock; the system lets go of it when the process dies.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::file_system::{FileSystem, Guard};
+
+/// A directory whose lock we hold.
+pub(super) struct OwnedDir {
+    pub(super) path: PathBuf,
+    _guard: Guard,
+}
+
+/// Tries to make and lock a directory of our own below `parent`.
+pub(super) fn create(
+    fs: &dyn FileSystem,
+    parent: &Path,
+    identity: u64,
+    wall: SystemTime,
+) -> io::Result<OwnedDir> {
+    const TRIES: usize = 8;
+    for _ in 0..TRIES {
+        let path = parent.join(name(identity, wall));
+        fs.create_dirs(&path)?;
+        // Another process that starts now may look for orphans, and take ours for one before we lock it.
+        if let Some(owned) = claim(fs, path)? {
+            fs.sync_dir(parent)?;
+            return Ok(owned);
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::WouldBlock, "every new directory was taken at once"))
+}
+
+/// Locks a directory, unless somebody else has.
+pub(super) fn claim(fs: &dyn FileSystem, path: PathBuf) -> io::Result<Option<OwnedDir>> {
+    Ok(fs.lock(&path.join(LOCK))?.map(|guard| OwnedDir { path, _guard: guard }))
+}
+
+/// Deletes a directory in which there is nothing but our lock.
+pub(super) fn discard(fs: &dyn FileSystem, dir: &OwnedDir) {
+    let empty = fs.list(&dir.path).is_ok_and(|names| names.iter().all(|(name, _)| name == LOCK));
+    if empty && fs.remove(&dir.path.join(LOCK)).is_ok() {
+        // If it fails, an empty directory stays, and the next start tries again.
+        drop(fs.remove_dir(&dir.path));
+    }
+}
+
+/// The directories of this identity, the oldest first.
+pub(super) fn siblings(fs: &dyn FileSystem, parent: &Path, identity: u64) -> io::Result<Vec<PathBuf>> {
+    let prefix = prefix(identity);
+    let mut names: Vec<_> = fs.list(parent)?.into_iter().map(|(name, _)| name).collect();
+    names.retain(|name| name.starts_with(&prefix));
+    names.sort();
+    Ok(names.into_iter().map(|name| parent.join(name)).collect())
+}
+
+/// The name of the lock file.
+pub(super) const LOCK: &str = "lock";
+
+fn prefix(identity: u64) -> String {
+    format!("{identity:016x}.")
+}
+
+fn name(identity: u64, wall: SystemTime) -> String {
+    let millis = wall.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let (_, random) = uuid::Uuid::now_v7().as_u64_pair();
+    format!("{}{millis:014}-{random:016x}", prefix(identity))
+}

@@ -1,0 +1,415 @@
+//! The spool of one destination in one process.
+//!
+//! Rule: every method ends with the files and the index agreeing, and says how many items it lost and why.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::file_system::FileSystem;
+use super::format::{self, Decoded, HEADER_BYTES, Header};
+use super::owned::{self, OwnedDir};
+use crate::delivery::{Item, SpoolConfig};
+use crate::outcome::DropReason;
+
+/// Where and how.
+pub(crate) struct SpoolSettings {
+    pub(crate) config: SpoolConfig,
+    pub(crate) destination: String,
+    /// A hash of the destination's identity.
+    pub(crate) identity: u64,
+}
+
+/// The files of one destination that this process owns.
+pub(crate) struct Spool {
+    fs: Arc<dyn FileSystem>,
+    settings: SpoolSettings,
+    /// Those of dead processes first, our own last.
+    dirs: Vec<OwnedDir>,
+    /// Which of `dirs` is our own.
+    own: Option<usize>,
+    index: BTreeMap<Key, Entry>,
+    bytes: u64,
+    held: Option<Key>,
+    /// After a failure: when it is tried again.
+    retry_at: Option<Instant>,
+    /// How many files were set aside.
+    aside: usize,
+}
+
+/// The place of a batch: directories in order of age, then batches in the order in which they were made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    dir: usize,
+    sequence: u64,
+}
+
+impl Key {
+    /// The number of the batch.
+    pub(crate) fn sequence(self) -> u64 {
+        self.sequence
+    }
+}
+
+struct Entry {
+    name: String,
+    items: u64,
+    bytes: u64,
+    expires: Instant,
+    damaged: bool,
+}
+
+/// A batch to be stored.
+pub(crate) struct Stored<'a> {
+    pub(crate) sequence: u64,
+    pub(crate) batch_id: [u8; 16],
+    pub(crate) items: &'a [Item],
+    pub(crate) wall: SystemTime,
+}
+
+/// A batch that was read.
+pub(crate) struct Loaded {
+    pub(crate) key: Key,
+    pub(crate) batch_id: [u8; 16],
+    pub(crate) items: Vec<Item>,
+    /// What was damaged.
+    pub(crate) lost: Option<Loss>,
+}
+
+/// Items that are no longer there, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Loss {
+    pub(crate) items: u64,
+    pub(crate) reason: DropReason,
+    /// The file was damaged and is kept under another name.
+    pub(crate) quarantined: bool,
+}
+
+/// What a look for orphans brought.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Adoption {
+    pub(crate) items: u64,
+    /// Files that are no batches.
+    pub(crate) quarantined: u64,
+    /// What was over the cap, out of `items`.
+    pub(crate) losses: Vec<Loss>,
+}
+
+const RETRY: Duration = Duration::from_secs(30);
+/// Files that are kept to be looked at.
+const MOST_ASIDE: usize = 64;
+const TEMPORARY: &str = "tmp";
+const BATCH: &str = "batch";
+
+impl Spool {
+    /// A spool that has not touched the disk yet.
+    pub(crate) fn new(fs: Arc<dyn FileSystem>, settings: SpoolSettings) -> Self {
+        let (dirs, index) = (Vec::new(), BTreeMap::new());
+        Self { fs, settings, dirs, own: None, index, bytes: 0, held: None, retry_at: None, aside: 0 }
+    }
+
+    /// Whether there is a directory, and nothing failed a moment ago.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.settings.config.state_dir.is_some() && self.retry_at.is_none_or(|at| Instant::now() >= at)
+    }
+
+    /// When it is tried again after a failure.
+    pub(crate) fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    /// Does not wait any longer after a failure.
+    pub(crate) fn try_now(&mut self) {
+        self.retry_at = None;
+    }
+
+    /// Whether no batch waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// How many bytes the waiting batches have.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Takes over what dead processes left for the same identity. To be called once, before anything is stored.
+    pub(crate) fn adopt(&mut self, wall: SystemTime) -> io::Result<Adoption> {
+        let mut adoption = Adoption::default();
+        let Some(parent) = self.parent() else { return Ok(adoption) };
+        let siblings = match owned::siblings(&*self.fs, &parent, self.settings.identity) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(adoption),
+            siblings => siblings?,
+        };
+        for path in siblings {
+            // What cannot be locked is left alone: one bad directory must not hide the others.
+            if let Ok(Some(dir)) = owned::claim(&*self.fs, path) {
+                self.adopt_dir(dir, wall, &mut adoption);
+            }
+        }
+        adoption.losses = self.trim();
+        Ok(adoption)
+    }
+
+    /// Writes a batch. The losses are older batches that had to go for it.
+    pub(crate) fn store(&mut self, batch: &Stored<'_>) -> io::Result<Vec<Loss>> {
+        let result = self.try_store(batch).or_else(|_| {
+            // The directory may have been removed, or one file may be bad: once more, with nothing of the first try.
+            self.forget_lost_dir();
+            self.try_store(batch)
+        });
+        self.retry_at = result.is_err().then(|| Instant::now() + RETRY);
+        result
+    }
+
+    /// The oldest batch. It is held: neither the caps nor its age remove it until it is removed or put down. `Err`:
+    /// nothing in it could be read, and it is set aside.
+    pub(crate) fn load_first(&mut self) -> Option<Result<Loaded, Loss>> {
+        let (&key, entry) = self.index.first_key_value()?;
+        let path = self.path(key, &entry.name);
+        let decoded = self.fs.read(&path, entry.bytes).ok().and_then(|bytes| format::decode(&bytes).ok());
+        let usable = |decoded: &Decoded| {
+            !decoded.items.is_empty() && decoded.header.identity == self.settings.identity
+        };
+        let Some(decoded) = decoded.filter(usable) else {
+            let items = entry.items;
+            self.take_out(key, Some("bad"));
+            return Some(Err(Loss { items, reason: DropReason::Corrupt, quarantined: true }));
+        };
+        self.held = Some(key);
+        let lost = self.count_damage(key, &decoded);
+        Some(Ok(Loaded { key, batch_id: decoded.header.batch_id, items: decoded.items, lost }))
+    }
+
+    /// A damaged file counts for the items that are whole; it is set aside when those are delivered.
+    fn count_damage(&mut self, key: Key, decoded: &Decoded) -> Option<Loss> {
+        let entry = self.index.get_mut(&key)?;
+        let whole = decoded.items.len() as u64;
+        let items = std::mem::replace(&mut entry.items, whole).saturating_sub(whole);
+        let quarantined = !decoded.complete && !std::mem::replace(&mut entry.damaged, !decoded.complete);
+        (items > 0 || quarantined).then_some(Loss { items, reason: DropReason::Corrupt, quarantined })
+    }
+
+    /// Lets go of the batch that was loaded.
+    pub(crate) fn put_down(&mut self) {
+        self.held = None;
+    }
+
+    /// Deletes a batch. Needs no space. A file that is gone already is deleted.
+    pub(crate) fn remove(&mut self, key: Key) -> u64 {
+        let damaged = self.index.get(&key).is_some_and(|entry| entry.damaged);
+        self.take_out(key, damaged.then_some("bad"))
+    }
+
+    fn take_out(&mut self, key: Key, aside: Option<&str>) -> u64 {
+        self.held = self.held.filter(|&held| held != key);
+        let Some(entry) = self.index.remove(&key) else { return 0 };
+        self.bytes -= entry.bytes;
+        let path = self.path(key, &entry.name);
+        if let Some(extension) = aside {
+            self.set_aside(&path, extension);
+        } else if self.fs.remove(&path).is_err() {
+            // A file that cannot be deleted would be sent again by the next start; another name keeps it from that.
+            drop(self.fs.rename(&path, &path.with_extension("sent")));
+        }
+        self.discard_if_done(key.dir);
+        entry.items
+    }
+
+    /// Writes what is left of a batch in its place.
+    pub(crate) fn replace(
+        &mut self,
+        key: Key,
+        batch_id: [u8; 16],
+        items: &[Item],
+        wall: SystemTime,
+    ) -> io::Result<()> {
+        let Some(dir) = self.dirs.get(key.dir).map(|dir| dir.path.clone()) else { return Ok(()) };
+        let (name, bytes) = self.write(&dir, key.sequence, &self.header(batch_id, wall), items)?;
+        if let Some(entry) = self.index.get_mut(&key) {
+            let old = std::mem::replace(&mut entry.name, name);
+            self.bytes = self.bytes - entry.bytes + bytes;
+            (entry.items, entry.bytes) = (items.len() as u64, bytes);
+            self.fs.remove(&dir.join(old))?;
+        }
+        Ok(())
+    }
+
+    /// Removes what has waited for too long.
+    pub(crate) fn expire(&mut self) -> Option<Loss> {
+        let now = Instant::now();
+        let old: Vec<Key> =
+            self.index.iter().filter(|(_, entry)| now >= entry.expires).map(|(&key, _)| key).collect();
+        let items = old.into_iter().filter(|&key| self.held != Some(key)).collect::<Vec<_>>();
+        let items: u64 = items.into_iter().map(|key| self.remove(key)).sum();
+        (items > 0).then_some(Loss { items, reason: DropReason::Expired, quarantined: false })
+    }
+
+    /// Keeps items that the receiver refused for good, to be looked at. Best effort: they are lost in any case.
+    pub(crate) fn keep_rejected(&mut self, batch: &Stored<'_>) {
+        const MOST_BYTES: usize = 1024 * 1024;
+        let size: usize = batch.items.iter().map(Item::len).sum();
+        self.aside += 1;
+        let room = self.aside <= MOST_ASIDE && size <= MOST_BYTES;
+        let Some(dir) = self.own.filter(|_| room).map(|own| self.dirs[own].path.clone()) else { return };
+        let bytes = format::encode(&self.header(batch.batch_id, batch.wall), batch.items);
+        let (_, random) = uuid::Uuid::now_v7().as_u64_pair();
+        let name = format!("{:020}-{}-{random:016x}.rejected", batch.sequence, batch.items.len());
+        if self.fs.write_synced(&dir.join(&name), &bytes).is_err() {
+            drop(self.fs.remove(&dir.join(&name)));
+        }
+    }
+
+    fn try_store(&mut self, batch: &Stored<'_>) -> io::Result<Vec<Loss>> {
+        let own = self.own_dir(batch.wall)?;
+        let dir = self.dirs[own].path.clone();
+        let (name, bytes) =
+            self.write(&dir, batch.sequence, &self.header(batch.batch_id, batch.wall), batch.items)?;
+        let expires = Instant::now() + self.settings.config.max_age;
+        let key = Key { dir: own, sequence: batch.sequence };
+        self.index
+            .insert(key, Entry { name, items: batch.items.len() as u64, bytes, expires, damaged: false });
+        self.bytes += bytes;
+        Ok(self.trim())
+    }
+
+    /// Removes the oldest batches until the rest is within the cap.
+    fn trim(&mut self) -> Vec<Loss> {
+        let mut losses = Vec::new();
+        while self.bytes > self.settings.config.max_bytes {
+            let oldest = self.index.keys().copied().find(|&key| self.held != Some(key));
+            let Some(oldest) = oldest else { break };
+            let items = self.remove(oldest);
+            losses.push(Loss { items, reason: DropReason::SpoolFull, quarantined: false });
+        }
+        losses
+    }
+
+    fn write(&self, dir: &Path, sequence: u64, header: &Header, items: &[Item]) -> io::Result<(String, u64)> {
+        let bytes = format::encode(header, items);
+        let name = format!("{sequence:020}-{}.{BATCH}", items.len());
+        let (temporary, path) = (dir.join(format!("{name}.{TEMPORARY}")), dir.join(&name));
+        let written =
+            self.fs.write_synced(&temporary, &bytes).and_then(|()| self.fs.rename(&temporary, &path));
+        if let Err(error) = written {
+            drop(self.fs.remove(&temporary));
+            return Err(error);
+        }
+        // From here on the file counts: if its name is not durable, the batch is lost by a power cut, not by a crash.
+        drop(self.fs.sync_dir(dir));
+        Ok((name, bytes.len() as u64))
+    }
+
+    fn header(&self, batch_id: [u8; 16], created: SystemTime) -> Header {
+        Header { identity: self.settings.identity, batch_id, created }
+    }
+
+    fn own_dir(&mut self, wall: SystemTime) -> io::Result<usize> {
+        if let Some(own) = self.own {
+            return Ok(own);
+        }
+        let missing = || io::Error::new(io::ErrorKind::NotFound, "there is no directory for state");
+        let parent = self.parent().ok_or_else(missing)?;
+        self.fs.create_dirs(&parent)?;
+        self.dirs.push(owned::create(&*self.fs, &parent, self.settings.identity, wall)?);
+        let own = self.dirs.len() - 1;
+        self.own = Some(own);
+        Ok(own)
+    }
+
+    /// If our own directory is gone, the next store makes another.
+    fn forget_lost_dir(&mut self) {
+        let gone = self.own.is_some_and(|own| self.fs.list(&self.dirs[own].path).is_err());
+        if gone {
+            self.own = None;
+        }
+    }
+
+    fn adopt_dir(&mut self, dir: OwnedDir, wall: SystemTime, adoption: &mut Adoption) {
+        let place = self.dirs.len();
+        let Ok(names) = self.fs.list(&dir.path) else { return };
+        for (name, bytes) in names {
+            let path = dir.path.join(&name);
+            if name.ends_with(&format!(".{TEMPORARY}")) {
+                drop(self.fs.remove(&path));
+            } else if let Some((sequence, items)) = parse_name(&name) {
+                let expires = self.expires(&path, wall);
+                self.bytes += bytes;
+                adoption.items += items;
+                self.index.insert(
+                    Key { dir: place, sequence },
+                    Entry { name, items, bytes, expires, damaged: false },
+                );
+            } else if name.ends_with(&format!(".{BATCH}")) {
+                adoption.quarantined += 1;
+                self.set_aside(&path, "bad");
+            } else if [".bad", ".rejected", ".sent"].iter().any(|end| name.ends_with(end)) {
+                self.set_aside(&path.clone(), path.extension().and_then(|end| end.to_str()).unwrap_or("bad"));
+            }
+        }
+        self.dirs.push(dir);
+        self.discard_if_done(place);
+    }
+
+    /// When a batch of an earlier process has waited for too long. Wall clocks err: an age below nothing or above a
+    /// year says more of the clock than of the batch, and counts from now.
+    fn expires(&self, path: &Path, wall: SystemTime) -> Instant {
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+        let max_age = self.settings.config.max_age;
+        let created =
+            self.fs.read(path, HEADER_BYTES as u64).ok().and_then(|bytes| format::decode_header(&bytes).ok());
+        let age =
+            created.and_then(|header| wall.duration_since(header.created).ok()).filter(|age| *age < YEAR);
+        Instant::now() + max_age.saturating_sub(age.unwrap_or_default())
+    }
+
+    fn parent(&self) -> Option<PathBuf> {
+        let state = self.settings.config.state_dir.as_ref()?;
+        Some(state.join("spool").join(&self.settings.destination))
+    }
+
+    fn path(&self, key: Key, name: &str) -> PathBuf {
+        self.dirs[key.dir].path.join(name)
+    }
+
+    /// Gives a file that is of no use another name, so that it is not read again.
+    fn set_aside(&mut self, path: &Path, extension: &str) {
+        self.aside += 1;
+        if self.aside > MOST_ASIDE || self.fs.rename(path, &path.with_extension(extension)).is_err() {
+            drop(self.fs.remove(path));
+        }
+    }
+
+    fn discard_if_done(&mut self, dir: usize) {
+        let done = self.own != Some(dir) && !self.index.keys().any(|key| key.dir == dir);
+        if done {
+            owned::discard(&*self.fs, &self.dirs[dir]);
+        }
+    }
+}
+
+/// Leaves no empty directory behind.
+impl Drop for Spool {
+    fn drop(&mut self) {
+        for dir in &self.dirs {
+            owned::discard(&*self.fs, dir);
+        }
+    }
+}
+
+/// `<sequence>-<items>.batch`
+pub(super) fn parse_name(name: &str) -> Option<(u64, u64)> {
+    let (sequence, items) = name.strip_suffix(".batch")?.split_once('-')?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(sequence) || !is_number(items) {
+        return None;
+    }
+    Some((sequence.parse().ok()?, items.parse().ok().filter(|&items| items <= MOST_ITEMS)?))
+}
+
+/// More than a batch can have; keeps a forged name from upsetting the books.
+const MOST_ITEMS: u64 = 1 << 24;
