@@ -123,15 +123,14 @@ impl Running {
             } else {
                 self.sleep(&hub);
             }
-            if self.pump.stdout.held == 0 {
-                hub.set_written(self.ended);
-            }
             self.watch_lanes();
         }
         self.finish()
     }
 
     fn sleep(&mut self, hub: &Hub) {
+        // Nothing is held now.
+        hub.set_written(self.ended);
         hub.prepare_to_sleep();
         if !hub.has_work() && !hub.is_closed() {
             if hub.has_streams() {
