@@ -17,7 +17,7 @@ use crate::problem::{Location, Problem, Problems, Severity};
 use crate::pump::{Pump, Stdout};
 use crate::redact::Redactor;
 use crate::registry::Registry;
-use crate::stdout::{EventWriter, PipeWriter};
+use crate::stdout::{EventWriter, PipeWriter, Unbuffered};
 use crate::suggest::suggest;
 use crate::trace::TelemetrySettings;
 
@@ -176,7 +176,7 @@ impl ManagerBuilder {
         let notices = Arc::new(Notices::new(Arc::clone(&redactor), tell));
         let lanes = self.start_lanes(ready, &notices)?;
         let hub = Hub::new();
-        let writer = self.writer.take().unwrap_or_else(|| Box::new(PipeWriter::new(std::io::stdout())));
+        let writer = self.writer.take().unwrap_or_else(|| Box::new(PipeWriter::new(Unbuffered)));
         let pump = Pump {
             hub: Arc::clone(&hub),
             lanes: lanes.iter().map(|lane| Arc::clone(&lane.shared)).collect(),

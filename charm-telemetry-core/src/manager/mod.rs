@@ -71,6 +71,12 @@ impl Manager {
         self.hub.is_half_full()
     }
 
+    /// Whether every run has ended and all that it said is on stdout, or nobody reads that any more. Whoever wants a slow
+    /// reader to see everything waits for this before [`shutdown`](Self::shutdown), which has a deadline.
+    pub fn is_written(&self) -> bool {
+        self.hub.is_written()
+    }
+
     /// Wakes the pump now. After tokens that came in a burst from elsewhere, so that they go on at once.
     pub fn nudge(&self) {
         self.hub.wake_pump();
