@@ -136,7 +136,7 @@ impl<'a> Ingest<'a> {
             return;
         }
         if line.is_cut() {
-            text.push_str(&format!("... ({} bytes in all)", line.total_len));
+            text.extend(["... (", &line.total_len.to_string(), " bytes in all)"]);
         }
         if line.has_newline {
             text.push('\n');
@@ -202,7 +202,7 @@ impl CaptureSink for Ingest<'_> {
         let text = String::from_utf8_lossy(line.bytes);
         let mut text = self.manager.redactor().text(&text).into_owned();
         if line.is_cut() {
-            text.push_str(&format!("... ({} bytes in all)", line.total_len));
+            text.extend(["... (", &line.total_len.to_string(), " bytes in all)"]);
         }
         text.push('\n');
         pass_on(&text);

@@ -78,7 +78,7 @@ fn the_env_file_overrides_the_environment_and_changes_it_only_for_the_agent() {
     assert!(done.stderr.contains("./.env:2:14: this is not `NAME=value`"), "{}", done.stderr);
     project.file(".env", "A=inside # why\nC=\"two\\nlines\"\nD=${B}-$A\n");
     let done = project.run(&[]).assert_status(0);
-    assert_eq!(done.content("final"), "inside|kept|two\nlines|kept-$A");
+    assert_eq!(done.content("final"), "inside|kept|two\nlines|kept-$A\n");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn the_output_of_a_command_is_its_result_with_lines_of_up_to_a_mebibyte() {
     let done =
         Project::shell("head -c 1000000 /dev/zero | tr '\\0' x; echo; echo end").run(&["--json", "{}"]);
     let output = done.assert_status(0).result();
-    assert_eq!(output["output"].as_str().unwrap().len(), 1_000_004);
+    assert_eq!(output["output"].as_str().unwrap().len(), 1_000_005);
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn an_exporter_that_is_listed_twice_is_told() {
 fn with_warn_the_run_goes_on_and_says_so_in_a_status_event() {
     let project = Project::shell("echo ran").telemetry("datadgo").env("CHARM_TELEMETRY_ON_ERROR", "warn");
     let done = project.run(&[]).assert_status(0);
-    assert_eq!(done.content("final"), "ran");
+    assert_eq!(done.content("final"), "ran\n");
     let status = done.contents("status");
     let told = status
         .iter()

@@ -133,7 +133,7 @@ fn a_command_that_says_its_secrets_is_redacted_in_its_result_too() {
     let input = serde_json::to_string(&serde_json::json!({ "k": NAMED })).unwrap();
     let done = project.run(&["--json", &input]).assert_status(0);
     assert_clean(&done, "command");
-    assert_eq!(done.result()["output"], "[API_THING_REDACTED]");
+    assert_eq!(done.result()["output"], "[API_THING_REDACTED]\n");
     assert!(done.stderr.starts_with("[API_THING_REDACTED]\n"));
 }
 
