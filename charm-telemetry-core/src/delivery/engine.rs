@@ -124,8 +124,10 @@ impl Engine {
         let mut spool = self.spool.clone().lock_owned().await;
         if !spool.is_empty() {
             let shared = self.shared.clone();
-            let loaded = on_disk(move || load(&mut spool, &shared)).await;
-            return loaded.flatten().map_or(Next::Wait(Some(Instant::now())), Next::Send);
+            let work = move || (load(&mut spool, &shared), spool.read_at());
+            let (loaded, read_at) = on_disk(work).await.unwrap_or_default();
+            let later = || Next::Wait(Some(read_at.unwrap_or_else(Instant::now)));
+            return loaded.map_or_else(later, Next::Send);
         }
         let mut state = self.shared.lock();
         if self.shared.is_ripe(&state, Instant::now()) {
@@ -242,12 +244,16 @@ impl Engine {
     }
 
     async fn wait(&self, until: Option<Instant>) {
-        match until {
-            Some(until) => tokio::select! {
-                () = tokio::time::sleep_until(until) => {}
-                () = self.shared.wake_sender.notified() => {}
-            },
-            None => self.shared.wake_sender.notified().await,
+        let in_time = async {
+            match until {
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = in_time => {}
+            () = self.shared.wake_sender.notified() => {}
+            () = self.shared.out_of_time() => {}
         }
     }
 

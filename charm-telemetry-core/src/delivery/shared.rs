@@ -98,7 +98,6 @@ impl Shared {
     /// Takes an item into the queue; `Err` is why it could not.
     pub(super) fn accept(&self, item: Item) -> Result<(), DropReason> {
         let mut state = self.lock();
-        state.ledger.accept(1);
         let refused = if item.len() > self.limits.max_item_bytes {
             Some(DropReason::TooLarge)
         } else if state.phase != Phase::Open {
@@ -109,9 +108,10 @@ impl Shared {
             None
         };
         if let Some(reason) = refused {
-            state.ledger.drop_items(1, super::ledger::Place::Memory, reason);
+            state.ledger.refuse(reason);
             return Err(reason);
         }
+        state.ledger.accept(1);
         let before = self.pressure(&state);
         if state.queue.is_empty() {
             state.waiting_since = Some(Instant::now());
@@ -296,7 +296,7 @@ impl Shared {
 
     fn is_full(&self, state: &State, item: &Item) -> bool {
         let pending = state.ledger.outcomes().pending;
-        pending > self.config.memory_items as u64
+        pending >= self.config.memory_items as u64
             || state.queue_bytes + item.weight() > self.config.memory_bytes
     }
 

@@ -37,6 +37,8 @@ pub(crate) struct Spool {
     held: Option<Key>,
     /// After a failure: when it is tried again.
     retry_at: Option<Instant>,
+    /// After a failure to read: when it is tried again.
+    read_at: Option<Instant>,
     /// How many files were set aside.
     aside: usize,
 }
@@ -61,6 +63,7 @@ struct Entry {
     bytes: u64,
     expires: Instant,
     damaged: bool,
+    failed_reads: u8,
 }
 
 /// A batch to be stored.
@@ -109,7 +112,18 @@ impl Spool {
     /// A spool that has not touched the disk yet.
     pub(crate) fn new(fs: Arc<dyn FileSystem>, settings: SpoolSettings) -> Self {
         let (dirs, index) = (Vec::new(), BTreeMap::new());
-        Self { fs, settings, dirs, own: None, index, bytes: 0, held: None, retry_at: None, aside: 0 }
+        Self {
+            fs,
+            settings,
+            dirs,
+            own: None,
+            index,
+            bytes: 0,
+            held: None,
+            retry_at: None,
+            read_at: None,
+            aside: 0,
+        }
     }
 
     /// Whether there is a directory, and nothing failed a moment ago.
@@ -120,6 +134,11 @@ impl Spool {
     /// When it is tried again after a failure.
     pub(crate) fn retry_at(&self) -> Option<Instant> {
         self.retry_at
+    }
+
+    /// When it is read again after a failure.
+    pub(crate) fn read_at(&self) -> Option<Instant> {
+        self.read_at
     }
 
     /// Does not wait any longer after a failure.
@@ -167,17 +186,23 @@ impl Spool {
     }
 
     /// The oldest batch. It is held: neither the caps nor its age remove it until it is removed or put down. `Err`:
-    /// nothing in it could be read, and it is set aside.
+    /// nothing in it could be read, and it is set aside. `None`: there is none, or none before [`Self::read_at`].
     pub(crate) fn load_first(&mut self) -> Option<Result<Loaded, Loss>> {
         let (&key, entry) = self.index.first_key_value()?;
         let path = self.path(key, &entry.name);
-        let decoded = self.fs.read(&path, entry.bytes).ok().and_then(|bytes| format::decode(&bytes).ok());
+        let read = self.fs.read(&path, entry.bytes);
+        if let Err(error) = &read
+            && error.kind() != io::ErrorKind::NotFound
+            && self.may_be_read_later(key)
+        {
+            return None;
+        }
+        let decoded = read.ok().and_then(|bytes| format::decode(&bytes).ok());
         let usable = |decoded: &Decoded| {
             !decoded.items.is_empty() && decoded.header.identity == self.settings.identity
         };
         let Some(decoded) = decoded.filter(usable) else {
-            let items = entry.items;
-            self.take_out(key, Some("bad"));
+            let items = self.take_out(key, Some("bad"));
             return Some(Err(Loss { items, reason: DropReason::Corrupt, quarantined: true }));
         };
         self.held = Some(key);
@@ -185,9 +210,19 @@ impl Spool {
         Some(Ok(Loaded { key, batch_id: decoded.header.batch_id, items: decoded.items, lost }))
     }
 
+    /// A disk may fail for a moment; a file that fails for longer must not hide the others.
+    fn may_be_read_later(&mut self, key: Key) -> bool {
+        const MOST_TRIES: u8 = 5;
+        let Some(entry) = self.index.get_mut(&key) else { return false };
+        entry.failed_reads += 1;
+        self.read_at = Some(Instant::now() + RETRY);
+        entry.failed_reads < MOST_TRIES
+    }
+
     /// A damaged file counts for the items that are whole; it is set aside when those are delivered.
     fn count_damage(&mut self, key: Key, decoded: &Decoded) -> Option<Loss> {
         let entry = self.index.get_mut(&key)?;
+        entry.failed_reads = 0;
         let whole = decoded.items.len() as u64;
         let items = std::mem::replace(&mut entry.items, whole).saturating_sub(whole);
         let quarantined = !decoded.complete && !std::mem::replace(&mut entry.damaged, !decoded.complete);
@@ -271,8 +306,10 @@ impl Spool {
             self.write(&dir, batch.sequence, &self.header(batch.batch_id, batch.wall), batch.items)?;
         let expires = Instant::now() + self.settings.config.max_age;
         let key = Key { dir: own, sequence: batch.sequence };
-        self.index
-            .insert(key, Entry { name, items: batch.items.len() as u64, bytes, expires, damaged: false });
+        self.index.insert(
+            key,
+            Entry { name, items: batch.items.len() as u64, bytes, expires, damaged: false, failed_reads: 0 },
+        );
         self.bytes += bytes;
         Ok(self.trim())
     }
@@ -342,7 +379,7 @@ impl Spool {
                 adoption.items += items;
                 self.index.insert(
                     Key { dir: place, sequence },
-                    Entry { name, items, bytes, expires, damaged: false },
+                    Entry { name, items, bytes, expires, damaged: false, failed_reads: 0 },
                 );
             } else if name.ends_with(&format!(".{BATCH}")) {
                 adoption.quarantined += 1;
