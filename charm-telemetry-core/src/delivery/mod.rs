@@ -38,7 +38,8 @@ mod sending;
 mod shared;
 mod spiller;
 mod start;
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
+#[cfg(feature = "testing")]
 mod tests;
 mod tls;
 mod transport;

@@ -20,7 +20,8 @@ mod list;
 mod owned;
 mod store;
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
+#[cfg(feature = "testing")]
 pub(crate) use file_system::Guard;
 pub(crate) use file_system::{FileSystem, RealFileSystem};
 pub use list::{SpoolError, SpoolFile, SpoolStatus, list, purge};

@@ -395,7 +395,7 @@ impl Spool {
     /// When a batch of an earlier process has waited for too long. Wall clocks err: an age below nothing or above a
     /// year says more of the clock than of the batch, and counts from now.
     fn expires(&self, path: &Path, wall: SystemTime) -> Instant {
-        const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+        const YEAR: Duration = Duration::from_hours(365 * 24);
         let max_age = self.settings.config.max_age;
         let created =
             self.fs.read(path, HEADER_BYTES as u64).ok().and_then(|bytes| format::decode_header(&bytes).ok());

@@ -186,9 +186,12 @@ pub(super) fn join(items: &[Item]) -> Vec<u8> {
     format!("[{}]", texts.join(",")).into_bytes()
 }
 
+/// Told the numbers of the items and the time since the receiver was made.
+type Decide = Box<dyn Fn(&[u64], Duration) -> Reply + Send + Sync>;
+
 /// A receiver that is a function of the numbers of the items and the time since it was made.
 pub(super) struct Receiver {
-    decide: Box<dyn Fn(&[u64], Duration) -> Reply + Send + Sync>,
+    decide: Decide,
     started: Instant,
     log: Mutex<Log>,
 }
@@ -302,4 +305,4 @@ pub(super) fn lost(outcomes: &DeliveryOutcomes, reason: DropReason) -> u64 {
 }
 
 /// Virtual hours are cheap.
-pub(super) const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const HOUR: Duration = Duration::from_hours(1);

@@ -178,7 +178,7 @@ fn an_echoed_key_is_in_no_report_and_no_notice() {
     let notices = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let kept = notices.clone();
     let tell = std::sync::Arc::new(move |notice: &crate::delivery::DeliveryNotice| {
-        kept.lock().unwrap().push(notice.to_string())
+        kept.lock().unwrap().push(notice.to_string());
     });
     let handle = start(&receiver, DeliveryConfig { tell, ..config() });
     send(&handle, 0..5);

@@ -58,7 +58,7 @@ async fn retry_after_is_believed_up_to_five_minutes_and_garbage_is_not() {
         bench.send(0..3);
         bench.until_done(HOUR).await;
         let requests = receiver.requests();
-        let wait = requests[1].0 - requests[0].0;
+        let wait = requests[1].0.abs_diff(requests[0].0);
         let range = Duration::from_secs(least)..=Duration::from_secs(most);
         assert!(range.contains(&wait), "`{value}`: waited {wait:?}");
         assert!(wait >= Duration::from_millis(100), "`{value}`: no hot loop");
