@@ -1,10 +1,14 @@
-//! The handles of calls: of a model, whose tokens stream, and of a tool.
+//! The handles of calls: of a model, whose tokens stream, of a tool, and of a retriever.
 //!
 //! Rule: a call that was begun ends once; a handle that is dropped unfinished ends it as an error.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use serde::Serialize;
+use serde_json::value::to_raw_value;
+
+use crate::emit::Owner;
 use crate::event::{EventKind, LlmEnd, LlmStart};
 use crate::id::CallId;
 use crate::run::Scope;
@@ -17,6 +21,7 @@ const DROPPED: &str = "the call was dropped before it was finished";
 #[must_use = "a call that is dropped unfinished is an error event"]
 pub struct LlmCall {
     call: Call,
+    owner: Owner,
     streaming: bool,
 }
 
@@ -26,6 +31,13 @@ pub struct LlmCall {
 pub struct ToolCall {
     call: Call,
     tool_name: Arc<str>,
+}
+
+/// A search for documents that is going on.
+#[derive(Debug)]
+#[must_use = "a call that is dropped unfinished is an error event"]
+pub struct RetrieverCall {
+    call: Call,
 }
 
 /// What every call has.
@@ -42,7 +54,8 @@ impl LlmCall {
         let call = Call::open(scope);
         call.scope.core.hub.open_stream();
         call.emit(EventKind::LlmStart(Box::new(start)));
-        Self { call, streaming: false }
+        let owner = call.scope.core.owner(call.id, call.parent);
+        Self { call, owner, streaming: false }
     }
 
     /// Its id in the run.
@@ -58,14 +71,19 @@ impl LlmCall {
         if token.is_empty() {
             return;
         }
-        if !self.streaming {
-            self.streaming = true;
+        if !(self.streaming && self.call.scope.core.emit_token(self.owner, token)) {
+            self.emit_slowly(token);
+        }
+    }
+
+    /// The first token of the call, and others for which the hot road is closed.
+    #[cold]
+    #[inline(never)]
+    fn emit_slowly(&mut self, token: &str) {
+        if !std::mem::replace(&mut self.streaming, true) {
             self.call.scope.streamed.store(true, Ordering::Relaxed);
         }
-        let parent = self.call.parent.map_or(0, CallId::get);
-        if !self.call.scope.core.emit_token(self.call.id.get(), parent, token) {
-            self.call.emit(EventKind::LlmNewToken { token: token.into() });
-        }
+        self.call.scope.core.emit_token_slowly(self.owner, self.call.id, self.call.parent, token);
     }
 
     /// Passes an iterator through, and each of its items as a token.
@@ -131,6 +149,11 @@ impl ToolCall {
         LlmCall::start(&self.call.scope, start)
     }
 
+    /// Documents are searched for within this call.
+    pub fn retriever_call(&self, name: &str, query: &str) -> RetrieverCall {
+        RetrieverCall::start(&self.call.scope, name, query)
+    }
+
     /// Another tool is called within this call.
     pub fn tool_call(&self, tool_name: &str, input: &str) -> ToolCall {
         Self::start(&self.call.scope, tool_name, input)
@@ -156,6 +179,38 @@ impl Drop for ToolCall {
             tool_name: Arc::clone(tool_name),
             error: DROPPED.to_owned(),
         });
+    }
+}
+
+impl RetrieverCall {
+    pub(crate) fn start(scope: &Scope, name: &str, query: &str) -> Self {
+        let call = Call::open(scope);
+        call.emit(EventKind::RetrieverStart { name: name.into(), query: query.to_owned() });
+        Self { call }
+    }
+
+    /// Its id in the run.
+    pub fn id(&self) -> CallId {
+        self.call.id
+    }
+
+    /// These documents were found: a JSON array. What cannot be written as JSON fails the call.
+    pub fn finish<T: Serialize + ?Sized>(mut self, documents: &T) {
+        match to_raw_value(documents) {
+            Ok(documents) => self.call.end(EventKind::RetrieverEnd { documents }),
+            Err(error) => self.fail(&format!("the documents cannot be written as JSON: {error}")),
+        }
+    }
+
+    /// The search has failed.
+    pub fn fail(mut self, error: &str) {
+        self.call.end(EventKind::RetrieverError { error: error.to_owned() });
+    }
+}
+
+impl Drop for RetrieverCall {
+    fn drop(&mut self) {
+        self.call.end_if_open(|| EventKind::RetrieverError { error: DROPPED.to_owned() });
     }
 }
 

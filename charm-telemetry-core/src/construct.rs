@@ -23,10 +23,15 @@ pub const fn registration<T: Construct + TelemetryExporter>() -> Registration {
 fn build<T: Construct + TelemetryExporter>(
     reader: &mut EnvironmentReader<'_>,
 ) -> Option<Box<dyn TelemetryExporter>> {
+    from_reader::<T>(reader).map(|exporter| Box::new(exporter) as Box<dyn TelemetryExporter>)
+}
+
+/// Builds an exporter. `None` after problems were recorded.
+pub(crate) fn from_reader<T: Construct>(reader: &mut EnvironmentReader<'_>) -> Option<T> {
     let problems_before = reader.problem_count();
     let exporter = T::construct(&mut Fields::new(reader, T::DESCRIPTOR))?;
     // An optional field whose value was refused is `None` like one that is not set, but the exporter must not start.
-    (reader.problem_count() == problems_before).then(|| Box::new(exporter) as Box<dyn TelemetryExporter>)
+    (reader.problem_count() == problems_before).then_some(exporter)
 }
 
 /// The fields of one exporter that come from the environment, in their order.

@@ -93,6 +93,23 @@ pub enum EventKind {
         /// What went wrong.
         error: String,
     },
+    /// Documents are searched for.
+    RetrieverStart {
+        /// The retriever.
+        name: Arc<str>,
+        /// What is searched for.
+        query: String,
+    },
+    /// Documents were found.
+    RetrieverEnd {
+        /// The documents, a JSON array.
+        documents: Box<RawValue>,
+    },
+    /// A search failed.
+    RetrieverError {
+        /// What went wrong.
+        error: String,
+    },
     /// The agent decided to use a tool.
     AgentAction {
         /// The tool.
@@ -222,6 +239,9 @@ impl EventKind {
             Self::LlmNewToken { .. } => Hook::LlmNewToken,
             Self::LlmEnd(_) => Hook::LlmEnd,
             Self::LlmError { .. } => Hook::LlmError,
+            Self::RetrieverStart { .. } => Hook::RetrieverStart,
+            Self::RetrieverEnd { .. } => Hook::RetrieverEnd,
+            Self::RetrieverError { .. } => Hook::RetrieverError,
             Self::AgentAction { .. } => Hook::AgentAction,
             Self::Stream(_) => Hook::StreamEvent,
         }
@@ -230,8 +250,11 @@ impl EventKind {
     /// About how many bytes it holds, for the bounds of a lane.
     pub(crate) fn size(&self) -> usize {
         let content = match self {
-            Self::RunStart { inputs: json } | Self::RunEnd { outputs: json } => json.get().len(),
-            Self::Error { error } | Self::LlmError { error } => error.len(),
+            Self::RunStart { inputs: json }
+            | Self::RunEnd { outputs: json }
+            | Self::RetrieverEnd { documents: json } => json.get().len(),
+            Self::Error { error } | Self::LlmError { error } | Self::RetrieverError { error } => error.len(),
+            Self::RetrieverStart { name, query } => name.len() + query.len(),
             Self::ToolStart { tool_name, input: text }
             | Self::ToolEnd { tool_name, output: text }
             | Self::ToolError { tool_name, error: text } => tool_name.len() + text.len(),
@@ -266,4 +289,7 @@ pub enum Hook {
     LlmError,
     AgentAction,
     StreamEvent,
+    RetrieverStart,
+    RetrieverEnd,
+    RetrieverError,
 }

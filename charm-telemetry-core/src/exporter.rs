@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -12,6 +13,7 @@ use crate::event::{Event, EventKind, EventTime, LlmEnd, LlmStart};
 use crate::id::{CallId, RunId};
 use crate::interest::Interest;
 use crate::stream_event::StreamEvent;
+use crate::trace::TelemetrySettings;
 
 /// Why a hook failed: any error, by `?`.
 pub type HookError = Box<dyn Error + Send + Sync>;
@@ -53,6 +55,10 @@ pub type HookResult = Result<(), HookError>;
 )]
 #[expect(unused_variables, reason = "the names of the arguments are documentation")]
 pub trait TelemetryExporter: Send + 'static {
+    /// What the operator has set for all exporters. Called once, before the first event, and again on an exporter that is
+    /// built anew after a panic.
+    fn configure(&mut self, settings: &Arc<TelemetrySettings>) {}
+
     /// A run began. `inputs` is a JSON object.
     ///
     /// # Errors
@@ -130,6 +136,30 @@ pub trait TelemetryExporter: Send + 'static {
     /// # Errors
     /// As for every hook: see [`HookResult`].
     fn on_llm_error(&mut self, cx: &HookContext<'_>, error: &str) -> HookResult {
+        cx.not_interested()
+    }
+
+    /// Documents are searched for.
+    ///
+    /// # Errors
+    /// As for every hook: see [`HookResult`].
+    fn on_retriever_start(&mut self, cx: &HookContext<'_>, name: &str, query: &str) -> HookResult {
+        cx.not_interested()
+    }
+
+    /// Documents were found. `documents` is a JSON array.
+    ///
+    /// # Errors
+    /// As for every hook: see [`HookResult`].
+    fn on_retriever_end(&mut self, cx: &HookContext<'_>, documents: &RawValue) -> HookResult {
+        cx.not_interested()
+    }
+
+    /// A search for documents failed.
+    ///
+    /// # Errors
+    /// As for every hook: see [`HookResult`].
+    fn on_retriever_error(&mut self, cx: &HookContext<'_>, error: &str) -> HookResult {
         cx.not_interested()
     }
 
@@ -224,6 +254,9 @@ pub(crate) fn call_hook(
         EventKind::LlmNewToken { token } => exporter.on_llm_new_token(&cx, token),
         EventKind::LlmEnd(end) => exporter.on_llm_end(&cx, end),
         EventKind::LlmError { error } => exporter.on_llm_error(&cx, error),
+        EventKind::RetrieverStart { name, query } => exporter.on_retriever_start(&cx, name, query),
+        EventKind::RetrieverEnd { documents } => exporter.on_retriever_end(&cx, documents),
+        EventKind::RetrieverError { error } => exporter.on_retriever_error(&cx, error),
         EventKind::AgentAction { tool, tool_input } => exporter.on_agent_action(&cx, tool, tool_input),
         EventKind::Stream(event) => exporter.on_stream_event(&cx, event),
     }

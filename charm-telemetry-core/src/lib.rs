@@ -32,9 +32,10 @@ mod stream_event;
 mod suggest;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod trace;
 mod value;
 
-pub use call::{LlmCall, ToolCall};
+pub use call::{LlmCall, RetrieverCall, ToolCall};
 #[doc = include_str!("charm_exporter.md")]
 pub use charm_telemetry_macros::charm_exporter;
 pub use descriptor::{ExporterDescriptor, Factory, Registration, VariableDescriptor};

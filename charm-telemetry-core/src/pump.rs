@@ -25,7 +25,7 @@ const NAP: Duration = Duration::from_micros(300);
 const STREAM_IS_QUIET: Duration = Duration::from_secs(1);
 
 /// The longest sleep while a call is open: should a token miss that the pump has just fallen asleep, this bounds its delay.
-const LIGHT_SLEEP: Duration = Duration::from_millis(50);
+const LIGHT_SLEEP: Duration = Duration::from_millis(100);
 
 /// The longest sleep while a hook is running: so soon a stuck one is noticed.
 const WATCH: Duration = Duration::from_secs(1);
@@ -170,10 +170,10 @@ impl Running {
     }
 
     fn take_token(&mut self, token: Token<'_>) {
-        let Token { run, call, parent, sequence, ticks, text } = token;
-        let (call, parent) = (CallId::from_number(call), CallId::from_number(parent));
+        let Token { owner, sequence, ticks, text } = token;
+        let (call, parent) = (CallId::from_number(owner.call()), CallId::from_number(owner.parent()));
         let kind = EventKind::LlmNewToken { token: text.into() };
-        self.take(run, sequence, Early::Event(EventParts { call, parent, ticks, kind }));
+        self.take(owner.run(), sequence, Early::Event(EventParts { call, parent, ticks, kind }));
     }
 
     /// Puts an event in its place: hands on all that are now in order.
@@ -259,6 +259,7 @@ impl Running {
         self.pass();
         thread::sleep(LAST_TOKENS);
         self.pass();
+        self.pump.hub.pump_is_gone();
         self.close_gaps();
         let deadline = self.pump.hub.deadline();
         for lane in &self.pump.lanes {

@@ -64,9 +64,13 @@ impl Redactor {
             return;
         }
         match kind {
-            EventKind::RunStart { inputs: json } | EventKind::RunEnd { outputs: json } => self.raw(json),
+            EventKind::RunStart { inputs: json }
+            | EventKind::RunEnd { outputs: json }
+            | EventKind::RetrieverEnd { documents: json } => self.raw(json),
             EventKind::Error { error: text }
             | EventKind::LlmError { error: text }
+            | EventKind::RetrieverStart { query: text, .. }
+            | EventKind::RetrieverError { error: text }
             | EventKind::ToolStart { input: text, .. }
             | EventKind::ToolEnd { output: text, .. }
             | EventKind::ToolError { error: text, .. } => self.string(text),

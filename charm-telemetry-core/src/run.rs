@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::call::{LlmCall, ToolCall};
+use crate::call::{LlmCall, RetrieverCall, ToolCall};
 use crate::emit::{Hub, RunCore};
 use crate::event::{EventKind, LlmStart};
 use crate::id::{CallId, RunId};
@@ -80,6 +80,11 @@ impl Run {
     /// A tool is called now.
     pub fn tool_call(&self, tool_name: &str, input: &str) -> ToolCall {
         ToolCall::start(&self.scope, tool_name, input)
+    }
+
+    /// Documents are searched for now.
+    pub fn retriever_call(&self, name: &str, query: &str) -> RetrieverCall {
+        RetrieverCall::start(&self.scope, name, query)
     }
 
     /// The agent has decided to use a tool.

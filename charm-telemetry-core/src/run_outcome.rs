@@ -9,7 +9,7 @@ use crate::event::EventKind;
 use crate::stream_event::StreamEvent;
 
 /// What an error says if its result has no message.
-const UNKNOWN_ERROR: &str = "Unknown Error";
+const UNKNOWN_ERROR: &str = "Unknown error";
 
 /// How a run ended: the result object of the Charm contract, and what it means.
 ///
@@ -31,6 +31,7 @@ pub struct RunOutcome {
 #[serde(default)]
 struct Fields {
     status: Option<serde_json::Value>,
+    #[serde(deserialize_with = "even_null")]
     output: Option<Box<RawValue>>,
     message: Option<serde_json::Value>,
     charm_state: Option<Box<RawValue>>,
@@ -119,13 +120,13 @@ impl RunOutcome {
             let (thread, next) = (self.fields.thread_id.as_deref(), self.fields.next_step.as_deref());
             let control =
                 StreamEvent::suspended(thread.unwrap_or(RawValue::NULL), next.unwrap_or(RawValue::NULL));
-            let output = output.filter(|output| is_truthy(output));
             return std::iter::once(control).chain(output.map(StreamEvent::final_result)).collect();
         }
         if streamed {
             return Vec::new();
         }
-        vec![StreamEvent::final_result(output.unwrap_or(RawValue::NULL))]
+        let nothing = to_raw_value("").expect("a text can always be written");
+        vec![StreamEvent::final_result(output.unwrap_or(&nothing))]
     }
 
     fn has_status(&self, status: &str) -> bool {
@@ -136,6 +137,11 @@ impl RunOutcome {
         let text = to_raw_value(value).expect("a JSON value can always be written");
         Self::from_result(text.get()).expect("it is an object of known fields")
     }
+}
+
+/// An output that is there and null is another thing than none.
+fn even_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// What Python takes for true: the contract was written with it in mind.

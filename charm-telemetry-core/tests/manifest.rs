@@ -139,6 +139,38 @@ fn a_hostile_text_is_refused_in_bounded_time_and_stack() {
 }
 
 #[test]
+fn short_broken_texts_have_a_problem_and_no_panic() {
+    for text in [
+        "[!,",
+        "a: ''|\n 0",
+        ">\n@",
+        "{-",
+        "&",
+        "*",
+        "!",
+        "a: |",
+        "%",
+        "\u{feff}\u{feff}",
+        "\"\\",
+        "[? ",
+        "- - -\n-",
+    ] {
+        assert!(Manifest::parse(text.as_bytes(), "charm.yaml").unwrap_err().has_errors(), "{text:?}");
+    }
+}
+
+#[test]
+fn what_the_user_wrote_cannot_break_a_line_or_reach_the_terminal_as_a_command() {
+    for text in
+        ["!0E%0A*E", "!a%1B[2J x", "\"a\\nb\\e[2J\": 1", "version: \"\\e[2J\\n\"", "goals: \"\\r\\nx\""]
+    {
+        for problem in Manifest::parse(text.as_bytes(), "charm.yaml").unwrap_err() {
+            assert!(!problem.to_string().contains(char::is_control), "{problem:?}");
+        }
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named_with_the_way_out() {
     let say = |path: &Path| Manifest::read(path).unwrap_err().to_string();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");

@@ -49,11 +49,23 @@ impl Arguments {
 /// Parses arguments that are separated by commas.
 pub(crate) fn parse_list(tokens: TokenStream, problems: &mut Problems) -> Vec<Expr> {
     match Punctuated::<Expr, Token![,]>::parse_terminated.parse2(tokens) {
-        Ok(list) => list.into_iter().collect(),
+        Ok(list) => list.into_iter().map(ungroup).collect(),
         Err(error) => {
             problems.add(error);
             Vec::new()
         }
+    }
+}
+
+/// What a `macro_rules!` passes on, as `$name:literal`, comes in an invisible group.
+fn ungroup(argument: Expr) -> Expr {
+    match argument {
+        Expr::Group(group) => ungroup(*group.expr),
+        Expr::Assign(mut assign) => {
+            assign.right = Box::new(ungroup(*assign.right));
+            Expr::Assign(assign)
+        }
+        other => other,
     }
 }
 

@@ -41,14 +41,15 @@ fn stripped(mut item: Item) -> Item {
 fn expand(exporter: &Exporter) -> TokenStream {
     let Exporter { arguments, ident, cfgs, .. } = exporter;
     let core = &arguments.core;
+    // Only then, as a crate that forbids a lint cannot have it allowed.
+    let allowed = exporter.speaks_of_deprecated.then(|| quote!(#[allow(deprecated)]));
     let descriptor = descriptor(exporter);
     let construct = construct(exporter);
     let checks = exporter.fields.iter().filter_map(|field| secret_check(core, field));
     quote! {
         #(#cfgs)*
-        #[allow(deprecated)]
+        #allowed
         const _: () = {
-            #[allow(unused_imports)]
             use #core::__private::{PlainField as _, PlainValue as _, RequiredField as _};
 
             #(#checks)*

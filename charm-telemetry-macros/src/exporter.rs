@@ -19,6 +19,8 @@ pub(crate) struct Exporter {
     pub(crate) ident: Ident,
     /// The `#[cfg(..)]`s that the struct stands under.
     pub(crate) cfgs: Vec<Attribute>,
+    /// Whether the struct or a field is deprecated, or is allowed to name what is.
+    pub(crate) speaks_of_deprecated: bool,
     /// The doc comment of the struct.
     pub(crate) doc: String,
     /// Its fields.
@@ -41,6 +43,7 @@ impl Exporter {
             arguments,
             ident: item.ident.clone(),
             cfgs: item.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect(),
+            speaks_of_deprecated: speaks_of_deprecated(item),
             doc: documentation::text_of(&item.attrs),
             fields,
         }))
@@ -50,6 +53,13 @@ impl Exporter {
 /// Whether this is a second `#[charm_exporter(..)]`, under whatever path.
 pub(crate) fn is_charm_exporter(attribute: &Attribute) -> bool {
     attribute.path().segments.last().is_some_and(|segment| segment.ident == "charm_exporter")
+}
+
+fn speaks_of_deprecated(item: &ItemStruct) -> bool {
+    let of_fields = item.fields.iter().flat_map(|field| &field.attrs);
+    let mut attributes =
+        item.attrs.iter().chain(of_fields).filter(|attribute| !attribute.path().is_ident("doc"));
+    attributes.any(|attribute| attribute.meta.to_token_stream().to_string().contains("deprecated"))
 }
 
 fn refuse_attributes(item: &ItemStruct, problems: &mut Problems) {

@@ -2,7 +2,7 @@
 //!
 //! Rule: nothing is allowed here that an author would not have to allow for their own code.
 
-#![forbid(unsafe_code)]
+#![forbid(unsafe_code, unused_imports)]
 #![deny(
     warnings,
     missing_docs,
@@ -80,6 +80,17 @@ pub mod exporters {
     #[expect(deprecated, reason = "the author's own code names it")]
     impl TelemetryExporter for Deprecated {}
 
+    /// Holds something old.
+    #[expect(deprecated, reason = "until the new one is there")]
+    #[derive(Debug)]
+    #[charm_exporter("lints-holder")]
+    pub struct Holder {
+        /// Old.
+        pub old: Option<Deprecated>,
+    }
+
+    impl TelemetryExporter for Holder {}
+
     /// Private to this module.
     #[derive(Debug)]
     #[charm_exporter("lints-private")]
@@ -96,7 +107,7 @@ fn exporters_of_a_strict_crate_are_registered() {
     }
     assert_eq!(
         names,
-        ["lints-deprecated", "lints-private", "lints-public"],
+        ["lints-deprecated", "lints-holder", "lints-private", "lints-public"],
         "all of this file and nothing else"
     );
 }

@@ -94,6 +94,20 @@ mod outer {
     }
 }
 
+macro_rules! family {
+    ($type:ident, $name:literal, $variable:literal, $default:literal, $field:ty, $core:path) => {
+        #[charm_exporter($name, crate = $core)]
+        struct $type {
+            #[env($variable, default = $default)]
+            field: $field,
+        }
+        impl TelemetryExporter for $type {}
+    };
+}
+
+family!(First, "first-of-family", "FIRST", "5s", Option<std::time::Duration>, charm_telemetry_core);
+family!(Second, "second-of-family", "SECOND", "on", bool, ::charm_telemetry_core);
+
 /// Names of the prelude and of core that mean something else here.
 mod hostile {
     use ::charm_telemetry_core::charm_exporter;
@@ -140,11 +154,13 @@ fn every_shape_is_registered_and_only_those() {
         "conditional",
         "derived",
         "empty",
+        "first-of-family",
         "hostile",
         "itself",
         "local",
         "nested",
         "raw",
+        "second-of-family",
         "shadow",
         "tuple",
         "unit",

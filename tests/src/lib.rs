@@ -2,4 +2,9 @@
 //!
 //! Rule: what a test needs from the machine it asks for in [`requires`], and never assumes.
 
+pub mod binaries;
+pub mod conformance;
+pub mod doc_commands;
+pub mod process;
 pub mod requires;
+pub mod workspace;

@@ -4,7 +4,9 @@
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use crate::workspace;
 
 /// The Python environment that `cargo xtask test` makes.
 #[derive(Debug, Clone)]
@@ -14,6 +16,14 @@ impl Venv {
     /// A program of the environment: `python3`, `charm`.
     pub fn program(&self, name: &str) -> PathBuf {
         self.bin().join(name)
+    }
+
+    /// Where it is.
+    ///
+    /// # Panics
+    /// If the path is not UTF-8.
+    pub fn folder(&self) -> &str {
+        self.0.to_str().expect("the workspace's path is UTF-8")
     }
 
     /// The folder of its programs, to be put first on `PATH`.
@@ -48,7 +58,7 @@ pub fn program(name: &str) -> Option<PathBuf> {
 }
 
 fn default_venv() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-venv")
+    workspace::root().join("target/test-venv")
 }
 
 fn missing<T>(what: &str, way_out: &str) -> Option<T> {

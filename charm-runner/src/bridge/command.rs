@@ -4,9 +4,9 @@
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -62,7 +62,7 @@ impl Launch {
     }
 
     /// A directory for the bridge's bytecode, made if it is missing. Without it each start compiles anew, which takes
-    /// one to three milliseconds. Whoever can write there can run code as the agent.
+    /// one to three milliseconds. It is left alone if anyone else owns it or can write to it, for what is there gets run.
     #[must_use]
     pub fn cache(mut self, directory: Option<PathBuf>) -> Self {
         self.cache = directory;
@@ -87,14 +87,14 @@ impl Launch {
             .project
             .canonicalize()
             .map_err(|source| LaunchError::Project { path: self.project.clone(), source })?;
-        let request = in_memory(&self.request(&project)?).map_err(LaunchError::Request)?;
+        let request = in_memory(&self.request()?).map_err(LaunchError::Request)?;
         let mut command = Command::new(&self.python);
         command.arg("-c").arg(LOADER).current_dir(&project).env(REQUEST_ENV, request.as_raw_fd().to_string());
         hand_on(&mut command, request);
         Ok(command)
     }
 
-    fn request(&self, project: &Path) -> Result<Vec<u8>, LaunchError> {
+    fn request(&self) -> Result<Vec<u8>, LaunchError> {
         let mut request = Marshal::default();
         request.dict();
         request.str("parts");
@@ -103,7 +103,6 @@ impl Launch {
             pair(&mut request, name, source);
         }
         request.end_dict();
-        pair(&mut request, "project", &project.to_string_lossy());
         pair(&mut request, "entry", &self.entry_point);
         pair(&mut request, "adapter", self.adapter.as_str());
         pair(&mut request, "cache", &self.cache_prefix().unwrap_or_default());
@@ -130,12 +129,15 @@ impl Launch {
         Ok(())
     }
 
-    /// The beginning of the path of the bytecode; Python adds its version. A directory that can't be made is no cache.
+    /// The beginning of the path of the bytecode; Python adds its version. A directory that can't be made, or that
+    /// others can write to, is no cache.
     fn cache_prefix(&self) -> Option<String> {
         let directory = self.cache.as_ref()?;
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).ok()?;
+        let found = std::fs::metadata(directory).ok()?;
+        let ours = found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o022 == 0;
         let prefix = directory.join(format!("bridge-{:016x}", fingerprint()));
-        made.ok().and_then(|()| Some(prefix.to_str()?.to_owned()))
+        ours.then_some(prefix)?.into_os_string().into_string().ok()
     }
 }
 

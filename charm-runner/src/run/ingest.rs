@@ -73,7 +73,7 @@ impl<'a> Ingest<'a> {
             (Some(result), _) if !child.timed_out => result,
             (None, Some(output)) if ended_well && child.stopped_by.is_none() => {
                 let output = String::from_utf8_lossy(&output);
-                RunOutcome::success(&to_raw_value(output.trim()).expect("a string can always be written"))
+                RunOutcome::success(&to_raw_value(&output).expect("a string can always be written"))
             }
             _ => RunOutcome::error(&ending::without_result(child)),
         }
@@ -112,7 +112,9 @@ impl<'a> Ingest<'a> {
         let mut text = String::from_utf8_lossy(line.bytes).into_owned();
         if let Some(collected) = self.collected.as_mut().filter(|collected| collected.len() < MAX_COLLECTED) {
             collected.extend_from_slice(line.bytes);
-            collected.push(b'\n');
+            if line.has_newline {
+                collected.push(b'\n');
+            }
         }
         if text.trim().is_empty() {
             return;

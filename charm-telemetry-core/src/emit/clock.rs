@@ -27,6 +27,8 @@ impl TickSource {
         if self.counter { counter::read() } else { self.nanoseconds() }
     }
 
+    #[cold]
+    #[inline(never)]
     #[expect(clippy::cast_possible_truncation, reason = "584 years of nanoseconds fit")]
     fn nanoseconds(&self) -> u64 {
         self.epoch.elapsed().as_nanos() as u64

@@ -4,19 +4,16 @@
 //! things happened, and no number is ever missing for long.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use super::clock::TickSource;
 use super::local;
-use super::ring::{MAX_TEXT_BYTES, Producer, Ring, Token};
+use super::ring::{MAX_TEXT_BYTES, Owner, Producer, Ring, Token};
 use super::sync::{self, AtomicBool, AtomicU64, Ordering, fence};
 use crate::event::EventKind;
 use crate::id::{CallId, RunId};
-
-/// Words of the ring of one emitting thread: 512 KiB, about ten thousand tokens.
-const RING_WORDS: usize = 64 * 1024;
 
 /// Parcels that may wait for the pump before an emitter has to. The pump only stops when stdout does.
 const MAX_PARCELS: usize = 128 * 1024;
@@ -36,10 +33,12 @@ pub(crate) struct Hub {
     runs: AtomicU64,
     /// Calls of models that are open: while there is one, the pump looks for tokens by itself.
     streams: AtomicU64,
-    /// The pump sleeps and wants to be woken.
-    asleep: AtomicBool,
+    /// The pump sleeps or is gone: whoever emits has something to do.
+    attention: AtomicBool,
     /// No more events are taken.
     closed: AtomicBool,
+    /// The pump has taken the last events.
+    gone: AtomicBool,
     late: AtomicU64,
     pump: OnceLock<Thread>,
     deadline: OnceLock<Instant>,
@@ -84,8 +83,9 @@ impl Hub {
             parcels: Mutex::default(),
             runs: AtomicU64::new(0),
             streams: AtomicU64::new(0),
-            asleep: AtomicBool::new(false),
+            attention: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
             late: AtomicU64::new(0),
             pump: OnceLock::new(),
             deadline: OnceLock::new(),
@@ -110,13 +110,32 @@ impl Hub {
 
     /// Wakes the pump if it sleeps. Not for the road of a token.
     pub(crate) fn wake_pump(&self) {
-        // Pairs with the fence in `prepare_to_sleep`: either the pump sees what was published, or we see it asleep.
+        // Pairs with the fence in `prepare_to_sleep`: either the pump sees what was published, or we see that it sleeps.
         fence(Ordering::SeqCst);
-        if self.asleep.load(Ordering::Relaxed) {
+        if self.attention.load(Ordering::Relaxed) {
             self.unpark_pump();
         }
     }
 
+    /// A token was pushed while the pump sleeps, or after it has gone.
+    #[cold]
+    #[inline(never)]
+    fn attend(&self) {
+        if self.gone.load(Ordering::Relaxed) {
+            self.late.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.unpark_pump();
+        }
+    }
+
+    /// The pump has taken the last events and will not look again.
+    pub(crate) fn pump_is_gone(&self) {
+        self.gone.store(true, Ordering::Relaxed);
+        self.attention.store(true, Ordering::Relaxed);
+    }
+
+    #[cold]
+    #[inline(never)]
     fn unpark_pump(&self) {
         if let Some(pump) = self.pump.get() {
             pump.unpark();
@@ -125,13 +144,13 @@ impl Hub {
 
     /// The pump announces that it is about to sleep. It must look for work once more before it does.
     pub(crate) fn prepare_to_sleep(&self) {
-        self.asleep.store(true, Ordering::Relaxed);
+        self.attention.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
     }
 
     /// The pump is awake.
     pub(crate) fn awake(&self) {
-        self.asleep.store(false, Ordering::Relaxed);
+        self.attention.store(false, Ordering::Relaxed);
     }
 
     pub(crate) fn has_work(&self) -> bool {
@@ -194,13 +213,18 @@ impl Hub {
     }
 
     pub(super) fn new_ring(&self) -> Producer {
-        let (producer, ring) = Ring::new(RING_WORDS);
+        let (producer, ring) = Ring::new();
         lock(&self.rings).push(ring);
         producer
     }
 }
 
 impl RunCore {
+    /// What the tokens of a call carry.
+    pub(crate) fn owner(&self, call: CallId, parent: Option<CallId>) -> Owner {
+        Owner::new(self.number, call.get(), parent.map_or(0, CallId::get))
+    }
+
     /// A number for a new call.
     pub(crate) fn open_call(&self) -> CallId {
         let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
@@ -208,28 +232,50 @@ impl RunCore {
         CallId::from_number(number).expect("calls are counted from one")
     }
 
-    /// Emits a token: the hot road. `false` if it has to take the other one.
+    /// Emits a token: the hot road. `false` if it cannot be taken now; nothing has happened then.
     #[inline]
-    pub(crate) fn emit_token(&self, call: u32, parent: u32, text: &str) -> bool {
-        if text.len() > MAX_TEXT_BYTES || self.hub.is_closed() {
-            return false;
+    pub(crate) fn emit_token(&self, owner: Owner, text: &str) -> bool {
+        let pushed = local::with_last(&self.hub, |producer| {
+            let has_room = producer.has_room(text.len());
+            if has_room {
+                self.push(producer, owner, text);
+            }
+            has_room
+        });
+        // Only after a second without tokens does the pump sleep while a call is open. No fence: should the pump
+        // fall asleep in this very moment, it looks again by itself within the time of one nap.
+        if self.hub.attention.load(Ordering::Relaxed) {
+            self.hub.attend();
         }
-        local::with_producer(&self.hub, |producer| {
-            while !producer.has_room(text.len()) {
-                if !self.hub.wait_for_room() {
-                    return false;
-                }
+        pushed
+    }
+
+    /// Emits a token when the hot road cannot be taken: the first of a thread, one that has to wait for room, a very
+    /// long one.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn emit_token_slowly(&self, owner: Owner, call: CallId, parent: Option<CallId>, text: &str) {
+        let local =
+            if text.len() > MAX_TEXT_BYTES || self.hub.is_closed() { None } else { local::take(&self.hub) };
+        let pushed = local.is_some_and(|mut local| {
+            let has_room = self.hub.wait_until_there_is_room(&mut local.producer, text.len());
+            if has_room {
+                self.push(&mut local.producer, owner, text);
             }
-            let sequence = self.next_sequence();
-            let ticks = self.hub.ticks.now();
-            producer.push(Token { run: self.number, call, parent, sequence, ticks, text });
-            // Only after a second without tokens does the pump sleep while a call is open. No fence: should the pump
-            // fall asleep in this very moment, it looks again by itself within the time of one nap.
-            if self.hub.asleep.load(Ordering::Relaxed) {
-                self.hub.unpark_pump();
-            }
-            true
-        })
+            local::give_back(local);
+            has_room
+        });
+        if pushed {
+            self.hub.wake_pump();
+        } else {
+            self.emit(Some(call), parent, Some(EventKind::LlmNewToken { token: text.into() }));
+        }
+    }
+
+    #[inline]
+    fn push(&self, producer: &mut Producer, owner: Owner, text: &str) {
+        let sequence = self.next_sequence();
+        producer.push(Token { owner, sequence, ticks: self.hub.ticks.now(), text });
     }
 
     /// Emits anything else.
@@ -276,16 +322,23 @@ impl Drop for RunCore {
 impl Hub {
     /// `false` if there will be no room, because the pump is gone.
     #[cold]
+    #[inline(never)]
+    fn wait_until_there_is_room(&self, producer: &mut Producer, length: usize) -> bool {
+        while !producer.has_room(length) {
+            if !self.wait_for_room() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// `false` if there will be no room, because the pump is gone.
+    #[cold]
     fn wait_for_room(&self) -> bool {
         self.wake_pump();
         std::thread::sleep(WAIT_FOR_ROOM);
         !self.is_closed()
     }
-}
-
-/// What a thread remembers of a hub must not keep it alive.
-pub(super) fn weak(hub: &Arc<Hub>) -> Weak<Hub> {
-    Arc::downgrade(hub)
 }
 
 /// None of the code under these locks can leave half-done work behind.

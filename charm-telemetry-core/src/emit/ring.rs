@@ -5,18 +5,28 @@
 
 use super::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 
-/// Tokens longer than this take the slow road: they are rare, and one must not fill a ring.
+/// For longer tokens nobody waits until there is room: they take the slow road, because they may never fit.
 pub(crate) const MAX_TEXT_BYTES: usize = 4096;
+
+/// Words of the ring of one emitting thread: 512 KiB, about ten thousand tokens.
+pub(crate) const RING_WORDS: usize = 64 * 1024;
 
 /// Words of a record before its text.
 const HEADER_WORDS: u64 = 4;
 
+/// Whose a token is, in the form in which it stands in a ring: made once for each call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Owner {
+    /// The call in the upper half. The lower half is free.
+    call: u64,
+    /// The run, and the parent of the call.
+    run: u64,
+}
+
 /// A token on its way: whose it is, its place, its time stamp in ticks of the [clock](super::clock), and the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Token<'a> {
-    pub(crate) run: u32,
-    pub(crate) call: u32,
-    pub(crate) parent: u32,
+    pub(crate) owner: Owner,
     pub(crate) sequence: u64,
     pub(crate) ticks: u64,
     pub(crate) text: &'a str,
@@ -24,8 +34,8 @@ pub(crate) struct Token<'a> {
 
 /// Memory shared by one [`Producer`] and one reader.
 #[derive(Debug)]
-pub(crate) struct Ring {
-    words: Box<[AtomicU64]>,
+pub(crate) struct Ring<const WORDS: usize = RING_WORDS> {
+    words: Box<[AtomicU64; WORDS]>,
     /// Words written since the beginning. Only the producer stores it.
     tail: CacheLine,
     /// Words read since the beginning. Only the reader stores it.
@@ -41,24 +51,49 @@ struct CacheLine(AtomicU64);
 
 /// The writing end. It belongs to one thread.
 #[derive(Debug)]
-pub(crate) struct Producer {
-    ring: Arc<Ring>,
+pub(crate) struct Producer<const WORDS: usize = RING_WORDS> {
+    ring: Arc<Ring<WORDS>>,
     tail: u64,
-    /// The reader's counter when it was last looked at: looked at again only when the ring seems full.
-    known_head: u64,
+    /// How far `tail` may go, by the reader's counter when it was last looked at: looked at again only when that is
+    /// not far enough.
+    limit: u64,
 }
 
-impl Ring {
-    /// A ring of `words` words of eight bytes, a power of two: its writing end, and the ring for the reader.
-    pub(crate) fn new(words: usize) -> (Producer, Arc<Self>) {
-        assert!(words.is_power_of_two(), "a mask finds the place of a word");
+impl Owner {
+    pub(crate) fn new(run: u32, call: u32, parent: u32) -> Self {
+        Self { call: join(call, 0), run: join(run, parent) }
+    }
+
+    pub(crate) fn run(self) -> u32 {
+        split(self.run).0
+    }
+
+    pub(crate) fn call(self) -> u32 {
+        split(self.call).0
+    }
+
+    pub(crate) fn parent(self) -> u32 {
+        split(self.run).1
+    }
+}
+
+impl<const WORDS: usize> Ring<WORDS> {
+    /// A place is found by a mask.
+    const MASK: usize = {
+        assert!(WORDS.is_power_of_two(), "a mask finds the place of a word");
+        WORDS - 1
+    };
+
+    /// A ring: its writing end, and itself for the reader.
+    pub(crate) fn new() -> (Producer<WORDS>, Arc<Self>) {
+        let words: Box<[AtomicU64]> = (0..WORDS).map(|_| AtomicU64::new(0)).collect();
         let ring = Arc::new(Self {
-            words: (0..words).map(|_| AtomicU64::new(0)).collect(),
+            words: words.try_into().expect("as many as were made"),
             tail: CacheLine(AtomicU64::new(0)),
             head: CacheLine(AtomicU64::new(0)),
             abandoned: AtomicBool::new(false),
         });
-        (Producer { ring: Arc::clone(&ring), tail: 0, known_head: 0 }, ring)
+        (Producer { ring: Arc::clone(&ring), tail: 0, limit: WORDS as u64 }, ring)
     }
 
     /// Whether there is nothing to read.
@@ -89,14 +124,14 @@ impl Ring {
 
     fn read(&self, at: u64, buffer: &mut Vec<u8>, each: &mut impl FnMut(Token<'_>)) -> u64 {
         let (call, length) = split(self.load(at));
-        let (run, parent) = split(self.load(at + 3));
+        let owner = Owner { call: join(call, 0), run: self.load(at + 3) };
         let text_words = u64::from(length).div_ceil(8);
         buffer.clear();
         for word in 0..text_words {
             buffer.extend_from_slice(&self.load(at + HEADER_WORDS + word).to_le_bytes());
         }
         let text = str::from_utf8(&buffer[..length as usize]).expect("the producer wrote a `str`");
-        each(Token { run, call, parent, sequence: self.load(at + 1), ticks: self.load(at + 2), text });
+        each(Token { owner, sequence: self.load(at + 1), ticks: self.load(at + 2), text });
         HEADER_WORDS + text_words
     }
 
@@ -107,54 +142,62 @@ impl Ring {
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "the mask cuts to the size of the ring anyway")]
     fn slot(&self, at: u64) -> &AtomicU64 {
-        &self.words[at as usize & (self.words.len() - 1)]
+        &self.words[at as usize & Self::MASK]
     }
 }
 
-impl Producer {
+impl<const WORDS: usize> Producer<WORDS> {
     /// Whether a text of `length` bytes fits now.
     #[inline]
     pub(crate) fn has_room(&mut self, length: usize) -> bool {
-        let needed = HEADER_WORDS + (length as u64).div_ceil(8);
-        self.fits(needed) || {
-            self.known_head = self.ring.head.0.load(Ordering::Acquire);
-            self.fits(needed)
-        }
+        // One word too many where the length is a multiple of eight: that is cheaper than to find out.
+        let end = self.tail + HEADER_WORDS + 1 + length as u64 / 8;
+        end <= self.limit || self.look_for_room(end)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn look_for_room(&mut self, end: u64) -> bool {
+        self.limit = self.ring.head.0.load(Ordering::Acquire) + WORDS as u64;
+        end <= self.limit
     }
 
     /// Writes a token and publishes it. Room for it must have been seen by [`has_room`](Self::has_room).
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "texts are at most `MAX_TEXT_BYTES` long")]
     pub(crate) fn push(&mut self, token: Token<'_>) {
-        let mut at = self.tail;
-        self.store(&mut at, join(token.call, token.text.len() as u32));
-        self.store(&mut at, token.sequence);
-        self.store(&mut at, token.ticks);
-        self.store(&mut at, join(token.run, token.parent));
+        let mut writer = Writer { words: &self.ring.words, at: self.tail };
+        writer.write(token.owner.call | token.text.len() as u64);
+        writer.write(token.sequence);
+        writer.write(token.ticks);
+        writer.write(token.owner.run);
         let mut chunks = token.text.as_bytes().chunks_exact(8);
         for chunk in &mut chunks {
-            self.store(&mut at, u64::from_le_bytes(chunk.try_into().expect("chunks of eight")));
+            writer.write(u64::from_le_bytes(chunk.try_into().expect("chunks of eight")));
         }
         if !chunks.remainder().is_empty() {
-            self.store(&mut at, short_word(chunks.remainder()));
+            writer.write(short_word(chunks.remainder()));
         }
-        self.tail = at;
-        self.ring.tail.0.store(at, Ordering::Release);
-    }
-
-    #[inline]
-    fn fits(&self, needed: u64) -> bool {
-        self.tail + needed - self.known_head <= self.ring.words.len() as u64
-    }
-
-    #[inline]
-    fn store(&self, at: &mut u64, word: u64) {
-        self.ring.slot(*at).store(word, Ordering::Relaxed);
-        *at += 1;
+        self.tail = writer.at;
+        self.ring.tail.0.store(self.tail, Ordering::Release);
     }
 }
 
-impl Drop for Producer {
+/// Writes words, one after another. A type of its own so that the compiler keeps the slice in registers.
+struct Writer<'a, const WORDS: usize> {
+    words: &'a [AtomicU64; WORDS],
+    at: u64,
+}
+
+impl<const WORDS: usize> Writer<'_, WORDS> {
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the mask cuts to the size of the ring anyway")]
+    fn write(&mut self, word: u64) {
+        self.words[self.at as usize & Ring::<WORDS>::MASK].store(word, Ordering::Relaxed);
+        self.at += 1;
+    }
+}
+
+impl<const WORDS: usize> Drop for Producer<WORDS> {
     fn drop(&mut self) {
         self.ring.abandoned.store(true, Ordering::Release);
     }
@@ -189,10 +232,10 @@ mod tests {
     use super::*;
 
     fn token(sequence: u64, text: &str) -> Token<'_> {
-        Token { run: 7, call: 3, parent: 2, sequence, ticks: 99, text }
+        Token { owner: Owner::new(7, 3, 2), sequence, ticks: 99, text }
     }
 
-    fn read_all(ring: &Ring) -> Vec<(u64, String)> {
+    fn read_all<const WORDS: usize>(ring: &Ring<WORDS>) -> Vec<(u64, String)> {
         let mut seen = Vec::new();
         ring.drain(usize::MAX, &mut Vec::new(), |token| seen.push((token.sequence, token.text.to_owned())));
         seen
@@ -200,7 +243,7 @@ mod tests {
 
     #[test]
     fn texts_of_every_length_come_out_as_they_went_in() {
-        let (mut producer, ring) = Ring::new(1024);
+        let (mut producer, ring) = Ring::<1024>::new();
         let text = "wörld-0123456789-abcdefghijklmnopqrstuvwxyz-€".repeat(8);
         for length in (0..=text.len()).filter(|&length| text.is_char_boundary(length)) {
             assert!(producer.has_room(length));
@@ -211,27 +254,30 @@ mod tests {
 
     #[test]
     fn every_field_of_a_token_survives() {
-        let (mut producer, ring) = Ring::new(16);
+        let (mut producer, ring) = Ring::<16>::new();
         producer.push(token(u64::MAX, "x"));
-        ring.drain(1, &mut Vec::new(), |seen| assert_eq!(seen, token(u64::MAX, "x")));
+        ring.drain(1, &mut Vec::new(), |seen| {
+            assert_eq!(seen, token(u64::MAX, "x"));
+            assert_eq!((seen.owner.run(), seen.owner.call(), seen.owner.parent()), (7, 3, 2));
+        });
     }
 
     #[test]
     fn a_full_ring_has_no_room_until_it_was_read() {
-        let (mut producer, ring) = Ring::new(16);
+        let (mut producer, ring) = Ring::<16>::new();
         let mut written = 0;
-        while producer.has_room(8) {
-            producer.push(token(written, "eight by"));
+        while producer.has_room(7) {
+            producer.push(token(written, "seven b"));
             written += 1;
         }
         assert_eq!(written, 3, "16 words hold three records of five");
         assert_eq!(read_all(&ring).len(), 3);
-        assert!(producer.has_room(8));
+        assert!(producer.has_room(7));
     }
 
     #[test]
     fn a_ring_is_finished_when_its_producer_is_gone_and_it_was_read() {
-        let (mut producer, ring) = Ring::new(16);
+        let (mut producer, ring) = Ring::<16>::new();
         producer.push(token(0, "last"));
         assert!(!ring.is_finished());
         drop(producer);
@@ -243,7 +289,7 @@ mod tests {
     #[test]
     fn two_threads_pass_a_million_words_in_order_through_a_small_ring() {
         const COUNT: u64 = 50_000;
-        let (mut producer, ring) = Ring::new(64);
+        let (mut producer, ring) = Ring::<64>::new();
         let writer = std::thread::spawn(move || {
             for sequence in 0..COUNT {
                 let text = sequence.to_string();

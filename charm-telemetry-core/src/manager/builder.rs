@@ -19,6 +19,7 @@ use crate::redact::Redactor;
 use crate::registry::Registry;
 use crate::stdout::{EventWriter, PipeWriter};
 use crate::suggest::suggest;
+use crate::trace::TelemetrySettings;
 
 use super::Manager;
 
@@ -214,6 +215,7 @@ impl ManagerBuilder {
                 return Vec::new();
             }
         };
+        let settings = Arc::new(self.settings(problems));
         let mut seen = BTreeSet::new();
         let mut ready = Vec::new();
         for wanted in &self.wanted {
@@ -224,11 +226,12 @@ impl ManagerBuilder {
                 continue;
             }
             match registry.get(&wanted.name) {
-                Some(entry) => ready.extend(self.build(wanted, entry, missing, problems)),
+                Some(entry) => ready.extend(self.build(wanted, entry, &settings, missing, problems)),
                 None => problems.push(wanted.problem(unknown(&wanted.name, &registry))),
             }
         }
-        ready.extend(std::mem::take(&mut self.own).into_iter().map(Ready::own));
+        let own = std::mem::take(&mut self.own).into_iter().map(Ready::own);
+        ready.extend(own.map(|ready| ready.configured(&settings)));
         ready
     }
 
@@ -236,6 +239,7 @@ impl ManagerBuilder {
         &self,
         wanted: &Wanted,
         entry: &'static Registration,
+        settings: &Arc<TelemetrySettings>,
         missing: Severity,
         problems: &mut Problems,
     ) -> Option<Ready> {
@@ -249,8 +253,21 @@ impl ManagerBuilder {
         }
         let exporter = exporter.filter(|_| found.is_empty())?;
         let environment = self.environment.clone();
-        let rebuild: Build = Box::new(move || (entry.build)(&mut EnvironmentReader::new(&environment)));
-        Some(Ready { name: wanted.name.clone(), exporter, rebuild })
+        let for_rebuild = Arc::clone(settings);
+        let rebuild: Build = Box::new(move || {
+            let mut exporter = (entry.build)(&mut EnvironmentReader::new(&environment))?;
+            exporter.configure(&for_rebuild);
+            Some(exporter)
+        });
+        Some(Ready { name: wanted.name.clone(), exporter, rebuild }.configured(settings))
+    }
+
+    /// What all exporters share, read once.
+    fn settings(&self, problems: &mut Problems) -> TelemetrySettings {
+        let mut reader = EnvironmentReader::new(&self.environment);
+        let settings = TelemetrySettings::read(&mut reader);
+        problems.extend(reader.into_problems().into_iter().map(|problem| Problem::error(problem.message)));
+        settings
     }
 
     /// The values that nobody may see, by the names of their variables.
@@ -283,6 +300,11 @@ impl Wanted {
 impl Ready {
     fn own((name, exporter): (String, Box<dyn TelemetryExporter>)) -> Self {
         Self { name, exporter, rebuild: Box::new(|| None) }
+    }
+
+    fn configured(mut self, settings: &Arc<TelemetrySettings>) -> Self {
+        self.exporter.configure(settings);
+        self
     }
 }
 

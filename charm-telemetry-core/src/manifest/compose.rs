@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 use super::fault::Fault;
 use super::marks::{Index, Kind, Mark, Marks};
-use super::node::{Data, Entry, Node, Position};
+use super::node::{Data, Entry, Node, Position, shortened};
 use super::yaml11;
 
 /// Reads the values of a text whose marks are known.
@@ -124,6 +124,7 @@ fn unknown_tag(tag: &str) -> Data {
         Some(name) => format!("!!{name}"),
         None => tag.to_owned(),
     };
+    let tag = shortened(&tag);
     Data::Bad(format!("the tag `{tag}` cannot stand here; remove it, or put the text in quotes"))
 }
 

@@ -1,16 +1,10 @@
 //! Where everything in a YAML text stands, and how it is written: quoted or not, tagged, aliased.
 //! One rule: what is let through is bounded in depth and in size, aliases counted as often as they are used,
 //! so that whoever walks it afterwards may recurse.
-//!
-//! The events come from `libyaml-safer`, a port of the very parser inside `serde_yaml` with safe Rust nearly
-//! throughout, so that the two readings can be laid side by side. A parser of YAML 1.2 (`saphyr-parser` 0.3 was tried)
-//! refuses files that both `serde_yaml` and the reference read: a quoted text that goes on in the first column, a list
-//! item in the first column between brackets, a comment right after a comma.
 
 use std::collections::HashMap;
 
-use libyaml_safer::{EventData, MappingStyle, Parser, ScalarStyle, SequenceStyle};
-
+use super::events::{self, Events, Style};
 use super::fault::Fault;
 use super::node::Position;
 use super::syntax;
@@ -44,12 +38,12 @@ pub(crate) enum Kind {
     Alias(Index),
 }
 
-/// A stretch of the text that is a scalar, counted in characters.
+/// A stretch of the text that is a scalar, counted in bytes.
 #[derive(Debug)]
 pub(crate) struct Span {
     pub(crate) start: usize,
     pub(crate) end: usize,
-    pub(crate) style: ScalarStyle,
+    pub(crate) style: Style,
 }
 
 /// All nodes of the one document.
@@ -75,36 +69,32 @@ impl Marks {
     /// When the text cannot be read to its end, or must not be.
     pub(crate) fn read(text: &str) -> Result<Self, Vec<Fault>> {
         let mut marks = Self::default();
-        let mut input = text.as_bytes();
-        let mut parser = Parser::new();
-        parser.set_input_string(&mut input);
+        let mut events = Events::new(text);
         loop {
-            let event = match parser.parse() {
+            let event = match events.next() {
                 Ok(event) => event,
                 Err(error) => return Err(marks.with(syntax::explain(&error, text))),
             };
-            let position = position(event.start_mark);
-            let read = match event.data {
-                EventData::StreamEnd => break,
-                EventData::DocumentStart { .. } if marks.root.is_some() => Err(second_document(position)),
-                EventData::Scalar { anchor, tag, style, value, .. } => {
-                    let (start, end) = (chars(event.start_mark.index), chars(event.end_mark.index));
-                    marks.scalars.push(Span { start, end, style });
-                    let plain = style == ScalarStyle::Plain;
-                    if plain && marks.in_brackets() && value.contains('?') {
+            let position = event.position;
+            let read = match event.kind {
+                events::Kind::StreamEnd => break,
+                events::Kind::DocumentStart if marks.root.is_some() => Err(second_document(position)),
+                events::Kind::Scalar { anchor, tag, text, style } => {
+                    marks.scalars.push(Span { start: event.start, end: event.end, style });
+                    if style == Style::Plain && marks.in_brackets() && text.contains('?') {
                         marks.faults.push(Fault::new(position, QUESTION_MARK));
                     }
-                    marks.leaf(position, anchor, tag, Kind::Scalar { plain })
+                    marks.leaf(position, anchor, tag, Kind::Scalar { plain: style == Style::Plain })
                 }
-                EventData::Alias { anchor } => marks.alias(position, &anchor),
-                EventData::SequenceStart { anchor, tag, style, .. } => {
-                    marks.enter(position, anchor, tag, Kind::List(vec![]), style == SequenceStyle::Flow)
+                events::Kind::Alias { anchor } => marks.alias(position, &anchor),
+                events::Kind::ListStart { anchor, tag, brackets } => {
+                    marks.enter(position, anchor, tag, Kind::List(vec![]), brackets)
                 }
-                EventData::MappingStart { anchor, tag, style, .. } => {
-                    marks.enter(position, anchor, tag, Kind::Map(vec![]), style == MappingStyle::Flow)
+                events::Kind::MapStart { anchor, tag, brackets } => {
+                    marks.enter(position, anchor, tag, Kind::Map(vec![]), brackets)
                 }
-                EventData::SequenceEnd | EventData::MappingEnd => marks.leave(),
-                _ => Ok(()),
+                events::Kind::CollectionEnd => marks.leave(),
+                events::Kind::DocumentStart | events::Kind::Other => Ok(()),
             };
             if let Err(fault) = read {
                 return Err(marks.with(fault));
@@ -251,13 +241,4 @@ fn second_document(position: Position) -> Fault {
         position,
         "a second document starts here; a manifest is one document, so remove `---` and what follows",
     )
-}
-
-/// Ours count from 1.
-pub(crate) fn position(mark: libyaml_safer::Mark) -> Position {
-    Position { line: chars(mark.line) + 1, column: chars(mark.column) + 1 }
-}
-
-fn chars(count: u64) -> usize {
-    usize::try_from(count).expect("a text in memory is shorter than that")
 }

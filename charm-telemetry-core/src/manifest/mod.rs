@@ -5,6 +5,7 @@
 mod base64;
 mod check;
 mod compose;
+mod events;
 mod fault;
 mod marks;
 mod node;

@@ -144,12 +144,13 @@ pub(crate) fn integer(value: i128) -> Value {
     }
 }
 
-/// A text to be shown in a message: one line, not more than 60 characters.
+/// A text to be shown in a message: one line, not more than 60 characters, and nothing a terminal would obey.
 pub(crate) fn shortened(text: &str) -> String {
     const LONGEST: usize = 60;
     let line = text.split(['\n', '\r']).next().unwrap_or_default();
-    let mut short: String = line.chars().take(LONGEST).collect();
-    if short.len() < text.len() {
+    let printable = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    let mut short: String = line.chars().take(LONGEST).map(printable).collect();
+    if line.len() < text.len() || line.chars().nth(LONGEST).is_some() {
         short.push('…');
     }
     short

@@ -1,20 +1,17 @@
 //! The parser's words about broken YAML, put into ours.
 //! One rule: a message names the mistake people make, not the state the parser was in.
 
-use libyaml_safer::{Error, ErrorKind};
-
+use super::events::SyntaxError;
 use super::fault::Fault;
-use super::marks::position;
 use super::node::Position;
 
 /// The fault behind a parser's error.
-pub(crate) fn explain(error: &Error, text: &str) -> Fault {
-    if error.kind() == ErrorKind::Reader {
+pub(crate) fn explain(error: &SyntaxError, text: &str) -> Fault {
+    if error.unprintable {
         return unprintable(text);
     }
-    let at = error.problem_mark().map(position);
-    let opened = error.context_mark().map(position);
-    let (problem, context) = (error.problem(), error.context().unwrap_or_default());
+    let (at, opened) = (error.at, error.context_at);
+    let (problem, context) = (error.problem.as_str(), error.context.as_str());
     let found = at.and_then(|at| character(text, at));
     let (place, message) = match problem {
         "found character that cannot start any token" if found == Some('\t') => (at, TAB.into()),

@@ -1,8 +1,7 @@
 //! Tabs between tokens, which the reference refuses and `serde_yaml` lets pass.
 //! One rule: a tab is harmless in quotes, in a block of text and in a comment, and nowhere else.
 
-use libyaml_safer::ScalarStyle;
-
+use super::events::Style;
 use super::fault::Fault;
 use super::marks::{Marks, Span};
 use super::node::Position;
@@ -13,18 +12,17 @@ pub(crate) fn faults(text: &str, marks: &Marks) -> Vec<Fault> {
     if !text.contains('\t') {
         return Vec::new();
     }
-    let chars: Vec<char> = text.chars().collect();
-    let covers = covers(&chars, &marks.scalars);
+    let covers = covers(text, &marks.scalars);
     let mut faults = Vec::new();
     let mut place = Position { line: 1, column: 1 };
     let (mut in_comment, mut told) = (false, false);
-    for (index, &c) in chars.iter().enumerate() {
+    for (index, c) in text.char_indices() {
         in_comment |= c == '#' && covers[index] == Cover::None;
         if c == '\t' && covers[index] != Cover::Text && !in_comment && !told {
             faults.push(Fault::new(place, TAB));
             told = true;
         }
-        if ends_line(c, chars.get(index + 1)) {
+        if ends_line(c, text.as_bytes().get(index + 1)) {
             (in_comment, told) = (false, false);
             place = Position { line: place.line + 1, column: 1 };
         } else {
@@ -34,7 +32,7 @@ pub(crate) fn faults(text: &str, marks: &Marks) -> Vec<Fault> {
     faults
 }
 
-/// What a character belongs to.
+/// What a byte belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cover {
     None,
@@ -43,13 +41,13 @@ enum Cover {
     Text,
 }
 
-fn covers(chars: &[char], scalars: &[Span]) -> Vec<Cover> {
-    let mut covers = vec![Cover::None; chars.len()];
+fn covers(text: &str, scalars: &[Span]) -> Vec<Cover> {
+    let mut covers = vec![Cover::None; text.len()];
     for span in scalars {
         let (cover, start) = match span.style {
-            ScalarStyle::Literal | ScalarStyle::Folded => (Cover::Text, after_line(chars, span)),
-            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => (Cover::Text, span.start),
-            _ => (Cover::Plain, span.start),
+            Style::Block => (Cover::Text, after_line(text, span)),
+            Style::Quoted => (Cover::Text, span.start),
+            Style::Plain => (Cover::Plain, span.start),
         };
         if let Some(covered) = covers.get_mut(start..span.end) {
             covered.fill(cover);
@@ -59,12 +57,12 @@ fn covers(chars: &[char], scalars: &[Span]) -> Vec<Cover> {
 }
 
 /// Where a block of text begins: after the line of its `|` or `>`.
-fn after_line(chars: &[char], span: &Span) -> usize {
-    let header = chars.get(span.start..span.end).unwrap_or_default();
-    let length = header.iter().position(|c| ends_line(*c, None)).map_or(header.len(), |last| last + 1);
-    span.start + length
+fn after_line(text: &str, span: &Span) -> usize {
+    let block = text.get(span.start..span.end).unwrap_or_default();
+    let header = block.find(|c| ends_line(c, None)).unwrap_or(block.len());
+    span.start + header
 }
 
-fn ends_line(c: char, next: Option<&char>) -> bool {
-    matches!(c, '\n' | '\u{85}' | '\u{2028}' | '\u{2029}') || (c == '\r' && next != Some(&'\n'))
+fn ends_line(c: char, next: Option<&u8>) -> bool {
+    matches!(c, '\n' | '\u{85}' | '\u{2028}' | '\u{2029}') || (c == '\r' && next != Some(&b'\n'))
 }

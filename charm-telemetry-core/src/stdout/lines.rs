@@ -39,7 +39,10 @@ pub(crate) fn encode(event: &Event, out: &mut Vec<u8>) {
         | EventKind::Error { .. }
         | EventKind::LlmStart(_)
         | EventKind::LlmEnd(_)
-        | EventKind::LlmError { .. } => {}
+        | EventKind::LlmError { .. }
+        | EventKind::RetrieverStart { .. }
+        | EventKind::RetrieverEnd { .. }
+        | EventKind::RetrieverError { .. } => {}
     }
 }
 

@@ -3,17 +3,21 @@
 //! Rule: one run, in the order in which the test calls.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 
 use super::ManualClock;
+use crate::construct::{self, Construct};
+use crate::environment::{Environment, EnvironmentReader, VariableProblem};
 use crate::event::{Event, EventKind, Hook, LlmEnd, LlmStart};
 use crate::exporter::{HookResult, TelemetryExporter, call_hook};
 use crate::id::{CallId, RunId};
 use crate::interest::Interest;
 use crate::stream_event::StreamEvent;
+use crate::trace::TelemetrySettings;
 
 /// Calls the hooks of an exporter, one run long.
 ///
@@ -50,6 +54,34 @@ pub struct ExporterHarness<E> {
     interest: Cell<Interest>,
 }
 
+impl<E: Construct + TelemetryExporter> ExporterHarness<E> {
+    /// A harness for an exporter with `#[charm_exporter]`, built as the runner builds it.
+    ///
+    /// ```
+    /// use charm_telemetry_core::testing::ExporterHarness;
+    /// use charm_telemetry_core::{Environment, TelemetryExporter, charm_exporter};
+    ///
+    /// #[charm_exporter("greeter")]
+    /// struct Greeter {
+    ///     #[env("GREETER_WORD", default = "hello")]
+    ///     word: String,
+    /// }
+    ///
+    /// impl TelemetryExporter for Greeter {}
+    ///
+    /// let harness = ExporterHarness::<Greeter>::from_environment(&Environment::default()).unwrap();
+    /// assert_eq!(harness.exporter().word, "hello");
+    /// ```
+    ///
+    /// # Errors
+    /// Every variable that is missing or cannot be read.
+    pub fn from_environment(environment: &Environment) -> Result<Self, Vec<VariableProblem>> {
+        let mut reader = EnvironmentReader::new(environment);
+        let built = construct::from_reader(&mut reader);
+        built.map(Self::new).ok_or_else(|| reader.into_problems())
+    }
+}
+
 impl<E: TelemetryExporter> ExporterHarness<E> {
     /// A harness for a run that has not started.
     pub fn new(exporter: E) -> Self {
@@ -62,6 +94,13 @@ impl<E: TelemetryExporter> ExporterHarness<E> {
             parents: Vec::new(),
             interest: Cell::new(Interest::all()),
         }
+    }
+
+    /// Calls [`TelemetryExporter::configure`]. A manager does so before the first event.
+    #[must_use]
+    pub fn configured(mut self, settings: TelemetrySettings) -> Self {
+        self.exporter.configure(&Arc::new(settings));
+        self
     }
 
     /// The clock of the events.
@@ -179,6 +218,31 @@ impl<E: TelemetryExporter> ExporterHarness<E> {
     /// What the hook answers.
     pub fn llm_error(&mut self, call: CallId, error: &str) -> HookResult {
         self.feed(Some(call), EventKind::LlmError { error: error.to_owned() })
+    }
+
+    /// Calls `on_retriever_start`.
+    ///
+    /// # Errors
+    /// What the hook answers.
+    pub fn retriever_start(&mut self, call: CallId, name: &str, query: &str) -> HookResult {
+        self.feed(Some(call), EventKind::RetrieverStart { name: name.into(), query: query.to_owned() })
+    }
+
+    /// Calls `on_retriever_end`.
+    ///
+    /// # Errors
+    /// What the hook answers.
+    pub fn retriever_end<T: Serialize + ?Sized>(&mut self, call: CallId, documents: &T) -> HookResult {
+        let documents = to_raw_value(documents)?;
+        self.feed(Some(call), EventKind::RetrieverEnd { documents })
+    }
+
+    /// Calls `on_retriever_error`.
+    ///
+    /// # Errors
+    /// What the hook answers.
+    pub fn retriever_error(&mut self, call: CallId, error: &str) -> HookResult {
+        self.feed(Some(call), EventKind::RetrieverError { error: error.to_owned() })
     }
 
     /// Calls `on_agent_action`.

@@ -14,6 +14,7 @@ pipe = int(os.environ.pop("CHARM_BRIDGE_FD"))
 os.set_inheritable(pipe, False)
 lock, busy, late = RLock(), False, []
 compiled = set()
+asked = None  # What `python` called.
 ESCAPES = {34: '\\"', 92: "\\\\", **{c: "\\u%04x" % c for c in range(32)}, 10: "\\n"}
 
 
@@ -135,9 +136,11 @@ def by_name(target, inputs):
 
 
 def python(target, inputs):
+    global asked
     if type(target).__name__ not in ("function", "method"):
         part("odd")
         target = runnable(target)
+    asked = target
     value = by_name(target, inputs)
     if type(value) is not str:
         part("stream")
@@ -158,11 +161,14 @@ def leave(code):
         part("store")
     objects = gc.get_objects()
     kinds = {kind for kind in set(map(type, objects)) if issubclass(kind, _IOBase) and kind is not Stdout}
-    for file in list(compress(objects, map(kinds.__contains__, map(type, objects)))):
-        try:  # What their finalisers would do: nothing that was written may be lost.
-            file.flush() if type(file).__module__ == "_io" else file.close()
-        except Exception:
-            pass
+    files = list(compress(objects, map(kinds.__contains__, map(type, objects))))
+    for native in (True, False, True):
+        for file in files:
+            try:  # What their finalisers would do: nothing that was written may be lost.
+                if (type(file).__module__ == "_io") is native:
+                    file.flush() if native else file.close()
+            except Exception:
+                pass
     os._exit(code)
 
 
@@ -170,7 +176,7 @@ def main():
     gc.freeze()  # What Python itself made is none of the agent's: neither for its collector nor for `leave`.
     os.register_at_fork(before=flush, after_in_child=forked)
     sys.stdout = sys.__stdout__ = TextIOWrapper(BufferedWriter(Stdout()), "utf-8", "backslashreplace", "\n", True)
-    project, entry, adapter = request["project"], request["entry"], request["adapter"]
+    project, entry, adapter = os.getcwd(), request["entry"], request["adapter"]
     if sys.path[:1] == [""]:
         del sys.path[0]
     sys.path.insert(0, project)

@@ -53,8 +53,9 @@ def told(error):
     name, message, lines = type(error).__name__, text(error), ""
     if name == "Refused":
         name, prefix = "ContractViolation", ""
-    elif isinstance(error, TypeError) and own(last(error.__traceback__)) and request["adapter"] == "python":
-        name, prefix = "SignatureError", "Function signature mismatch for '%s': " % called()
+    elif isinstance(error, TypeError) and own(last(error.__traceback__)) and asked is not None:
+        name = "SignatureError"
+        prefix = "Function signature mismatch for '%s': " % getattr(asked, "__name__", type(asked).__name__)
     else:
         prefix = FAILED.get(request["adapter"], "Agent Execution Failed: ")
         lines = shown(error)
@@ -65,17 +66,6 @@ def told(error):
 
 
 FAILED = {"langgraph": "Graph Execution Failed: ", "crewai": ""}
-
-
-def called():
-    try:
-        target = load(request["entry"])
-        if type(target).__name__ not in ("function", "method"):
-            part("odd")
-            target = runnable(target)
-        return getattr(target, "__name__", type(target).__name__)
-    except Exception:
-        return request["entry"].partition(":")[2]
 
 
 def advice(error):

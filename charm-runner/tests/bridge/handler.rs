@@ -1,0 +1,122 @@
+//! The callback handler, driven by hand.
+//! The one rule: whatever an agent gives a hook, the hook does not fail.
+
+use crate::harness::{Agent, pythons};
+
+const NONE: &str = r#"j:{"result":{"output":null,"raw_type":"NoneType","status":"success"},"type":"result"}"#;
+
+#[track_caller]
+fn tells(body: &str, expected: &[&str]) {
+    let source = format!("import asyncio, threading\ndef main(callbacks):\n  h = callbacks[0]\n  {body}\n");
+    let expected: Vec<_> = expected.iter().copied().chain([NONE]).collect();
+    for python in pythons() {
+        Agent::new(python, &source).run("{}").tells(&expected);
+    }
+}
+
+#[test]
+fn hand_made_calls_get_ids_and_nest() {
+    tells(
+        "h.on_tool_start({'name': 'outer'}, 'a'); h.on_tool_start({'name': 'inner'}, {'q': 1}); h.on_tool_end([1]); h.on_tool_error(ValueError('bad'))",
+        &[
+            r#"j:{"call":"h1","input":"a","tool":"outer","type":"tool_start"}"#,
+            r#"j:{"call":"h2","input":"{'q': 1}","parent":"h1","tool":"inner","type":"tool_start"}"#,
+            r#"j:{"call":"h2","output":"[1]","tool":"inner","type":"tool_end"}"#,
+            r#"j:{"call":"h1","error":"bad","tool":"outer","type":"tool_error"}"#,
+        ],
+    );
+}
+
+#[test]
+fn names_are_found_wherever_they_are() {
+    tells(
+        "h.on_tool_start({}, None, name='kw'); h.on_tool_end(None); h.on_tool_start(None, 5); h.on_tool_end('\\ud800'); h.on_tool_end('alone')",
+        &[
+            r#"j:{"call":"h1","input":"None","tool":"kw","type":"tool_start"}"#,
+            r#"j:{"call":"h1","output":"None","tool":"kw","type":"tool_end"}"#,
+            r#"j:{"call":"h2","input":"5","tool":"Unknown Tool","type":"tool_start"}"#,
+            "j:{\"call\":\"h2\",\"output\":\"\u{fffd}\",\"tool\":\"Unknown Tool\",\"type\":\"tool_end\"}",
+            r#"j:{"call":"h3","output":"alone","tool":"Unknown Tool","type":"tool_end"}"#,
+        ],
+    );
+}
+
+#[test]
+fn tokens_belong_to_the_open_model_call_or_to_none() {
+    tells(
+        "h.on_llm_new_token('a'); h.on_llm_new_token(''); h.on_llm_new_token(None); h.on_llm_new_token(token='k')\n  \
+        h.on_llm_start({'name': 'm'}, ['p']); h.on_llm_new_token('b'); h.on_llm_end(None); h.on_llm_new_token([{'text': 'c'}, 5]); h.on_llm_new_token(7)",
+        &[
+            "t::a",
+            "t::k",
+            r#"j:{"call":"h1","input":"p","type":"llm_start"}"#,
+            "t:h1:b",
+            r#"j:{"call":"h1","type":"llm_end"}"#,
+            "t::c",
+            "t::7",
+        ],
+    );
+}
+
+#[test]
+fn given_run_ids_keep_parallel_tools_apart() {
+    tells(
+        "h.on_tool_start({'name': 'a'}, '1', run_id='A'); h.on_tool_start({'name': 'b'}, '2', run_id='B')\n  \
+        h.on_chain_start({}, {}, run_id='C', parent_run_id='B'); h.on_tool_start({'name': 'c'}, '3', run_id='D', parent_run_id='C')\n  \
+        h.on_tool_end('x', run_id='A'); h.on_tool_error('y', run_id='D'); h.on_tool_end('z', run_id='B')",
+        &[
+            r#"j:{"call":"A","input":"1","tool":"a","type":"tool_start"}"#,
+            r#"j:{"call":"B","input":"2","tool":"b","type":"tool_start"}"#,
+            r#"j:{"call":"D","input":"3","parent":"B","tool":"c","type":"tool_start"}"#,
+            r#"j:{"call":"A","output":"x","tool":"a","type":"tool_end"}"#,
+            r#"j:{"call":"D","error":"y","tool":"c","type":"tool_error"}"#,
+            r#"j:{"call":"B","output":"z","tool":"b","type":"tool_end"}"#,
+        ],
+    );
+}
+
+#[test]
+fn threads_and_tasks_close_their_own_calls() {
+    tells(
+        "h.on_tool_start({'name': 'main'}, '')\n  \
+        t = threading.Thread(target=lambda: (h.on_tool_start({'name': 'thread'}, ''), h.on_tool_end('t')))\n  \
+        t.start(); t.join(); h.on_tool_end('m')",
+        &[
+            r#"j:{"call":"h1","input":"","tool":"main","type":"tool_start"}"#,
+            r#"j:{"call":"h2","input":"","tool":"thread","type":"tool_start"}"#,
+            r#"j:{"call":"h2","output":"t","tool":"thread","type":"tool_end"}"#,
+            r#"j:{"call":"h1","output":"m","tool":"main","type":"tool_end"}"#,
+        ],
+    );
+    tells(
+        "async def one(n, wait):\n    h.on_tool_start({'name': n}, ''); await asyncio.sleep(0); await asyncio.sleep(wait); h.on_tool_end(n)\n  \
+        async def both(): await asyncio.gather(one('a', 0.05), one('b', 0))\n  \
+        asyncio.run(both())",
+        &[
+            r#"j:{"call":"h1","input":"","tool":"a","type":"tool_start"}"#,
+            r#"j:{"call":"h2","input":"","tool":"b","type":"tool_start"}"#,
+            r#"j:{"call":"h2","output":"b","tool":"b","type":"tool_end"}"#,
+            r#"j:{"call":"h1","output":"a","tool":"a","type":"tool_end"}"#,
+        ],
+    );
+}
+
+#[test]
+fn an_action_is_told_with_whatever_it_has() {
+    tells(
+        "class A: tool = 't'; tool_input = {'q': 1}\n  h.on_agent_action(A()); h.on_agent_action(None)",
+        &[
+            r#"j:{"tool":"t","tool_input":"{'q': 1}","type":"agent_action"}"#,
+            r#"j:{"tool":"Unknown","tool_input":"","type":"agent_action"}"#,
+        ],
+    );
+}
+
+#[test]
+fn hooks_without_a_record_and_unknown_ones_are_accepted() {
+    tells(
+        "import copy; copy.deepcopy(h).on_text('x'); h.on_chain_start(None, None); h.on_chain_end(1); h.on_of_the_future(a=1); \
+        print(h.ignore_llm, h.ignore_of_the_future, h.raise_error, hasattr(h, 'other'), len({h}))",
+        &["o:False True False False 1\n"],
+    );
+}

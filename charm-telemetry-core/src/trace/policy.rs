@@ -1,0 +1,74 @@
+//! Whether content may leave: prompts, answers, arguments, results, documents and the texts of errors.
+//!
+//! Rule: `off` wins over every vendor's convention, and everything that holds content is taken off here, in one place.
+
+use std::str::FromStr;
+
+use super::span::{FinishedSpan, SpanError, SpanStatus, StartedSpan};
+
+/// What stands in place of a text that must not leave.
+const WITHHELD: &str = "[content withheld]";
+
+/// The operator's choice for all exporters: `CHARM_TELEMETRY_CONTENT`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ContentPolicy {
+    /// As the vendor's convention has it.
+    #[default]
+    VendorDefault,
+    /// Content is sent, even to vendors whose convention keeps it at home.
+    On,
+    /// No content is sent to anyone.
+    Off,
+}
+
+impl ContentPolicy {
+    /// Whether content is sent, where the vendor's convention says `vendor_default`.
+    pub fn allows(self, vendor_default: bool) -> bool {
+        match self {
+            Self::VendorDefault => vendor_default,
+            Self::On => true,
+            Self::Off => false,
+        }
+    }
+}
+
+impl FromStr for ContentPolicy {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "default" => Ok(Self::VendorDefault),
+            "on" | "true" | "1" => Ok(Self::On),
+            "off" | "false" | "0" => Ok(Self::Off),
+            _ => Err("it must be `on`, `off` or `default`"),
+        }
+    }
+}
+
+impl FinishedSpan {
+    /// Takes everything off that holds content. The type of an error stays; its text, which may quote a prompt, goes.
+    pub fn withhold_content(&mut self) {
+        let mut held = self.input.take().is_some() | self.output.take().is_some();
+        for event in &mut self.events {
+            held |= event.content.take().is_some();
+        }
+        if let SpanStatus::Error(error) = &mut self.status {
+            error.withhold();
+            held = true;
+        }
+        self.content_withheld |= held;
+    }
+}
+
+impl StartedSpan {
+    /// Takes everything off that holds content.
+    pub fn withhold_content(&mut self) {
+        self.input = None;
+    }
+}
+
+impl SpanError {
+    fn withhold(&mut self) {
+        WITHHELD.clone_into(&mut self.message);
+    }
+}

@@ -1,0 +1,244 @@
+//! What reaches an exporter of spans, and what does not.
+
+use std::time::Duration;
+
+use super::script::*;
+use crate::exporter::{HookResult, TelemetryExporter, call_hook};
+use crate::interest::Interest;
+use crate::trace::{
+    ContentPolicy, FinishedSpan, Sampler, SpanError, SpanExporter, SpanFeed, StartedSpan, TelemetrySettings,
+    TraceId,
+};
+
+#[derive(Default)]
+struct Recorder {
+    feed: SpanFeed,
+    starts: bool,
+    keeps_home: bool,
+    fails: bool,
+    told: Vec<String>,
+}
+
+impl SpanExporter for Recorder {
+    fn feed(&mut self) -> &mut SpanFeed {
+        &mut self.feed
+    }
+
+    fn wants_starts(&self) -> bool {
+        self.starts
+    }
+
+    fn sends_content(&self, policy: ContentPolicy) -> bool {
+        policy.allows(!self.keeps_home)
+    }
+
+    fn started(&mut self, span: &StartedSpan) -> HookResult {
+        let input = span.input.as_ref().map(|input| input.json_text().into_owned()).unwrap_or_default();
+        self.told.push(format!("started {} {input}", span.head.name));
+        Ok(())
+    }
+
+    fn failed(&mut self, span: &FinishedSpan, error: &SpanError) -> HookResult {
+        self.told.push(format!("failed {} `{}`", span.head.name, error.message));
+        Ok(())
+    }
+
+    fn span(&mut self, span: FinishedSpan) -> HookResult {
+        let events: String =
+            span.events.iter().filter_map(|e| e.content.as_ref()).map(|c| c.text().into_owned()).collect();
+        self.told.push(line(&span) + &events);
+        if self.fails { Err("the disk is full".into()) } else { Ok(()) }
+    }
+
+    fn finish(&mut self, _: Duration) -> HookResult {
+        self.told.push("finish".to_owned());
+        Ok(())
+    }
+}
+
+fn secret_run() -> [crate::Event; 7] {
+    [
+        event(0, 0, 0, run_start(r#"{"input":"SECRET"}"#)),
+        event(1, 1, 0, tool("t", "SECRET")),
+        event(2, 1, 0, tool_error("t", "ValueError: SECRET")),
+        event(3, 2, 0, llm("m")),
+        event(4, 2, 0, token("SECRET")),
+        event(5, 0, 0, action("t", "SECRET")),
+        event(6, 0, 0, run_end(r#""SECRET""#)),
+    ]
+}
+
+fn told(
+    recorder: Recorder,
+    settings: TelemetrySettings,
+    events: impl IntoIterator<Item = crate::Event>,
+) -> Recorder {
+    let mut recorder = recorder;
+    recorder.configure(&settings.into());
+    let interest = std::cell::Cell::new(Interest::all());
+    for event in events {
+        call_hook(&mut recorder, &event, &interest).unwrap();
+    }
+    assert_eq!(interest.get(), Interest::all());
+    recorder
+}
+
+fn with_content(content: ContentPolicy) -> TelemetrySettings {
+    TelemetrySettings { content, ..TelemetrySettings::default() }
+}
+
+#[test]
+fn failures_are_told_before_their_spans_and_starts_if_they_are_wanted() {
+    let recorder = Recorder { starts: true, ..Recorder::default() };
+    let events = [
+        event(0, 0, 0, run_start("{}")),
+        event(1, 1, 0, tool("t", "x")),
+        event(2, 1, 0, tool_error("t", "boom")),
+        event(3, 0, 0, run_end("1")),
+    ];
+    assert_eq!(
+        told(recorder, TelemetrySettings::default(), events).told,
+        [
+            "started agent {}",
+            r#"started t "x""#,
+            "failed t `boom`",
+            r#"tool t 1..2 < agent: error `boom` in="x""#,
+            "agent agent 0..3: ok in={} out=1",
+        ]
+    );
+}
+
+#[test]
+fn with_content_off_no_content_leaves_whatever_the_vendor_wants() {
+    for starts in [false, true] {
+        let recorder =
+            told(Recorder { starts, ..Recorder::default() }, with_content(ContentPolicy::Off), secret_run());
+        assert!(!recorder.told.concat().contains("SECRET"), "{:#?}", recorder.told);
+        assert!(recorder.told.concat().contains("tool t 1..2 < agent: error `[content withheld]`"));
+    }
+}
+
+#[test]
+fn the_vendor_decides_unless_the_operator_does() {
+    for (content, keeps_home, leaves) in [
+        (ContentPolicy::VendorDefault, false, true),
+        (ContentPolicy::VendorDefault, true, false),
+        (ContentPolicy::On, true, true),
+        (ContentPolicy::Off, false, false),
+    ] {
+        let recorder =
+            told(Recorder { keeps_home, ..Recorder::default() }, with_content(content), secret_run());
+        assert_eq!(recorder.told.concat().contains("SECRET"), leaves, "{content:?} {keeps_home}");
+    }
+}
+
+#[test]
+fn a_withheld_span_keeps_the_class_of_its_error_and_says_that_content_is_missing() {
+    let mut span = spans(secret_run()).remove(0);
+    span.withhold_content();
+    assert!(span.content_withheld);
+    assert_eq!(span.error().unwrap().error_type.as_deref(), Some("ValueError"));
+}
+
+fn unsampled(keep_errors: bool) -> TelemetrySettings {
+    let sampler = Sampler::new(0.0).unwrap().keep_errors(keep_errors);
+    TelemetrySettings { sampler, ..TelemetrySettings::default() }
+}
+
+#[test]
+fn a_trace_that_is_not_sampled_is_counted_and_not_sent() {
+    let recorder = told(Recorder { starts: true, ..Recorder::default() }, unsampled(false), secret_run());
+    assert_eq!(recorder.told, [""; 0]);
+    assert_eq!(recorder.feed.sampled_out(), 3);
+}
+
+#[test]
+fn a_run_in_which_something_fails_is_sent_whole_if_errors_are_kept() {
+    let events = [
+        event(0, 0, 0, run_start("{}")),
+        event(1, 1, 0, tool("good", "")),
+        event(2, 1, 0, tool_end("good", "")),
+        event(3, 2, 0, tool("bad", "")),
+        event(4, 2, 0, tool_error("bad", "boom")),
+        event(5, 0, 0, run_end("1")),
+    ];
+    let recorder = told(Recorder::default(), unsampled(true), events);
+    assert_eq!(
+        recorder.told,
+        [
+            r#"tool good 1..2 < agent: ok in="" out="""#,
+            "failed bad `boom`",
+            r#"tool bad 3..4 < agent: error `boom` in="""#,
+            "agent agent 0..5: ok in={} out=1",
+        ]
+    );
+    assert_eq!(recorder.feed.sampled_out(), 0);
+}
+
+#[test]
+fn a_run_without_a_failure_is_not_sent_even_if_errors_are_kept() {
+    let events = [event(0, 0, 0, run_start("{}")), event(1, 0, 0, token("a")), event(5, 0, 0, run_end("1"))];
+    let recorder = told(Recorder::default(), unsampled(true), events);
+    assert_eq!(recorder.told, [""; 0]);
+    assert_eq!(recorder.feed.sampled_out(), 2);
+}
+
+#[test]
+fn the_answer_of_the_sampler_is_that_for_the_trace() {
+    let sampler = Sampler::new(0.5).unwrap();
+    for number in 0..50 {
+        let mut events = secret_run();
+        for event in &mut events {
+            event.run = run_id(number << 50);
+        }
+        let settings = TelemetrySettings { sampler, ..TelemetrySettings::default() };
+        let recorder = told(Recorder::default(), settings, events);
+        assert_eq!(!recorder.told.is_empty(), sampler.keeps(TraceId::of_run(run_id(number << 50))));
+    }
+}
+
+#[test]
+fn shutdown_closes_what_is_open_and_then_finishes() {
+    let events = [event(0, 0, 0, run_start("{}")), event(7_000, 1, 0, tool("t", ""))];
+    let mut recorder = told(Recorder::default(), TelemetrySettings::default(), events);
+    recorder.shutdown(Duration::from_secs(1)).unwrap();
+    assert_eq!(
+        recorder.told,
+        [
+            r#"tool t 7000..7000 < agent: aborted Shutdown in="""#,
+            "agent agent 0..7000: aborted Shutdown in={}",
+            "finish",
+        ]
+    );
+}
+
+#[test]
+fn an_exporter_that_saw_nothing_still_finishes() {
+    let mut recorder = Recorder::default();
+    recorder.shutdown(Duration::ZERO).unwrap();
+    assert_eq!(recorder.told, ["finish"]);
+}
+
+#[test]
+fn a_span_that_fails_to_be_sent_fails_the_hook_and_the_others_still_come() {
+    let mut recorder = Recorder { fails: true, ..Recorder::default() };
+    let interest = std::cell::Cell::new(Interest::all());
+    let run: Vec<_> = [
+        event(0, 0, 0, run_start("{}")),
+        event(1, 1, 0, tool("a", "")),
+        event(2, 2, 0, tool("b", "")),
+        event(3, 0, 0, run_end("1")),
+    ]
+    .iter()
+    .map(|event| call_hook(&mut recorder, event, &interest).map_err(|error| error.to_string()))
+    .collect();
+    assert_eq!(run, [Ok(()), Ok(()), Ok(()), Err("the disk is full".to_owned())]);
+    assert_eq!(recorder.told.len(), 3);
+}
+
+#[test]
+fn the_settings_are_those_of_the_manager() {
+    let recorder = told(Recorder::default(), named("Weather"), secret_run());
+    assert_eq!(recorder.feed.settings().agent_name.as_deref(), Some("Weather"));
+    assert!(recorder.told.last().unwrap().starts_with("agent Weather "));
+}

@@ -1,0 +1,14 @@
+//! Tests of the trace assembler.
+//!
+//! Rule: a test is a list of events with their times, and a list of spans as lines.
+
+mod bounds;
+mod context;
+mod feed;
+mod ids;
+mod odd;
+mod pairing;
+mod properties;
+mod script;
+mod settings;
+mod values;

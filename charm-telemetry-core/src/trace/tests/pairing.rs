@@ -1,0 +1,280 @@
+//! Starts find their ends.
+
+use super::script::*;
+use crate::event::{EventKind, LlmEnd, LlmStart, TokenUsage};
+use crate::trace::{RunTotals, SpanKind};
+
+#[test]
+fn a_run_with_a_tool_gives_two_spans_the_tool_first() {
+    check(
+        [
+            event(0, 0, 0, run_start(r#"{"input":"hi"}"#)),
+            event(10, 1, 0, tool("search", "Oslo")),
+            event(30, 1, 0, tool_end("search", "3 degrees")),
+            event(50, 0, 0, run_end(r#"{"status":"success","output":"cold"}"#)),
+        ],
+        &[
+            r#"tool search 10..30 < agent: ok in="Oslo" out="3 degrees""#,
+            r#"agent agent 0..50: ok in={"input":"hi"} out="cold""#,
+        ],
+    );
+}
+
+#[test]
+fn parallel_calls_of_one_tool_are_kept_apart_by_their_ids() {
+    check(
+        [
+            event(0, 0, 0, run_start("{}")),
+            event(1, 1, 0, tool("search", "a")),
+            event(2, 2, 0, tool("search", "b")),
+            event(3, 1, 0, tool_end("search", "A")),
+            event(4, 2, 0, tool_end("search", "B")),
+            event(5, 0, 0, run_end("null")),
+        ],
+        &[
+            r#"tool search 1..3 < agent: ok in="a" out="A""#,
+            r#"tool search 2..4 < agent: ok in="b" out="B""#,
+            "agent agent 0..5: ok in={} out=null",
+        ],
+    );
+}
+
+#[test]
+fn nested_calls_hang_under_their_callers() {
+    check(
+        [
+            event(0, 0, 0, run_start("{}")),
+            event(1, 1, 0, tool("research", "x")),
+            event(2, 2, 1, llm("gpt-4o")),
+            event(3, 3, 2, search("index", "q")),
+            event(4, 3, 2, found("[]")),
+            event(5, 2, 1, llm_end()),
+            event(6, 1, 0, tool_end("research", "y")),
+            event(7, 0, 0, run_end("null")),
+        ],
+        &[
+            r#"retrieval index 3..4 < gpt-4o: ok in="q" out=[]"#,
+            "llm gpt-4o 2..5 < research: ok",
+            r#"tool research 1..6 < agent: ok in="x" out="y""#,
+            "agent agent 0..7: ok in={} out=null",
+        ],
+    );
+}
+
+#[test]
+fn a_call_that_begins_after_its_caller_has_ended_still_hangs_under_it() {
+    check(
+        [
+            event(0, 0, 0, run_start("{}")),
+            event(1, 1, 0, tool("outer", "")),
+            event(2, 1, 0, tool_end("outer", "")),
+            event(3, 2, 1, tool("inner", "")),
+            event(4, 2, 1, tool_end("inner", "")),
+        ],
+        &[r#"tool outer 1..2 < agent: ok in="" out="""#, r#"tool inner 3..4 < outer: ok in="" out="""#],
+    );
+}
+
+#[test]
+fn errors_are_the_status_of_their_spans() {
+    check(
+        [
+            event(0, 0, 0, run_start("{}")),
+            event(1, 1, 0, tool("t", "")),
+            event(2, 1, 0, tool_error("t", "no such city")),
+            event(3, 2, 0, llm("m")),
+            event(4, 2, 0, EventKind::LlmError { error: "rate limited".into() }),
+            event(5, 3, 0, search("r", "q")),
+            event(6, 3, 0, EventKind::RetrieverError { error: "no index".into() }),
+            event(7, 0, 0, run_error("gave up")),
+        ],
+        &[
+            r#"tool t 1..2 < agent: error `no such city` in="""#,
+            "llm m 3..4 < agent: error `rate limited`",
+            r#"retrieval r 5..6 < agent: error `no index` in="q""#,
+            "agent agent 0..7: error `gave up` in={}",
+        ],
+    );
+}
+
+#[test]
+fn streamed_text_is_the_output_when_the_end_has_none() {
+    let [llm, _] = &spans([
+        event(0, 0, 0, run_start("{}")),
+        event(100, 1, 0, llm("m")),
+        event(350, 1, 0, token("Hel")),
+        event(400, 1, 0, token("lo")),
+        event(450, 1, 0, token("!")),
+        event(600, 1, 0, llm_end()),
+        event(700, 0, 0, run_end("null")),
+    ])[..] else {
+        panic!("two spans")
+    };
+    assert_eq!(line(llm), r#"llm m 100..600 < agent: ok out="Hello!""#);
+    let streaming = llm.streaming.unwrap();
+    assert_eq!(streaming.tokens, 3);
+    assert_eq!(streaming.time_to_first_token.unwrap().as_millis(), 250);
+    assert_eq!(millis(streaming.first_token), 350);
+    assert_eq!(streaming.time_per_token().unwrap().as_millis(), 50);
+    assert_eq!(llm.tokens_per_second(), Some(6.0));
+}
+
+#[test]
+fn the_answer_at_the_end_wins_over_the_streamed_text_and_usage_over_the_count() {
+    let mut usage = TokenUsage::new(7, 30);
+    usage.cache_read_tokens = Some(4);
+    let start = LlmStart::new("gpt-4o").provider("openai").input(&["hi"]);
+    let end = LlmEnd::new().model("gpt-4o-2026").output("Hello!").usage(usage);
+    let [llm, agent] = &spans([
+        event(0, 0, 0, run_start("{}")),
+        event(0, 1, 0, EventKind::LlmStart(Box::new(start))),
+        event(500, 1, 0, token("Hel")),
+        event(1000, 1, 0, EventKind::LlmEnd(Box::new(end))),
+        event(1000, 0, 0, run_end("null")),
+    ])[..] else {
+        panic!("two spans")
+    };
+    assert_eq!(line(llm), r#"llm gpt-4o 0..1000 < agent: ok in=["hi"] out="Hello!""#);
+    assert_eq!(llm.model.as_deref(), Some("gpt-4o"));
+    assert_eq!(llm.response_model.as_deref(), Some("gpt-4o-2026"));
+    assert_eq!(llm.provider.as_deref(), Some("openai"));
+    assert_eq!(llm.usage, Some(usage));
+    assert_eq!(llm.tokens_per_second(), Some(30.0));
+    assert_eq!(agent.usage, None);
+    assert_eq!(agent.totals.unwrap(), RunTotals { llm_calls: 1, usage, ..RunTotals::default() });
+}
+
+#[test]
+fn tokens_without_a_call_are_one_call_of_a_model_from_the_first_to_the_last() {
+    let [llm, _] = &spans([
+        event(0, 0, 0, run_start("{}")),
+        event(10, 0, 0, token("a")),
+        event(30, 0, 0, token("b")),
+        event(90, 0, 0, run_end("null")),
+    ])[..] else {
+        panic!("two spans")
+    };
+    assert_eq!(line(llm), r#"llm llm 10..30 < agent: ok out="ab""#);
+    assert_eq!(llm.head.call, None);
+    assert_eq!(llm.streaming.unwrap().time_to_first_token, None);
+}
+
+#[test]
+fn calls_without_ids_are_paired_by_kind_and_name_the_last_first() {
+    check(
+        [
+            event(0, 0, 0, run_start("{}")),
+            event(1, 0, 0, tool("a", "1")),
+            event(2, 0, 0, tool("b", "2")),
+            event(3, 0, 0, tool_end("a", "A")),
+            event(4, 0, 0, tool_end("b", "B")),
+            event(5, 0, 0, llm("m")),
+            event(6, 0, 0, token("x")),
+            event(7, 0, 0, llm_end()),
+        ],
+        &[
+            r#"tool a 1..3 < agent: ok in="1" out="A""#,
+            r#"tool b 2..4 < agent: ok in="2" out="B""#,
+            r#"llm m 5..7 < agent: ok out="x""#,
+        ],
+    );
+}
+
+#[test]
+fn two_runs_at_once_do_not_touch_each_other() {
+    let mut other = event(1, 1, 0, tool("t", "other"));
+    other.run = run_id(1);
+    let mut other_end = event(3, 1, 0, tool_end("t", "OTHER"));
+    other_end.run = run_id(1);
+    let spans =
+        spans([event(0, 1, 0, tool("t", "mine")), other, event(2, 1, 0, tool_end("t", "MINE")), other_end]);
+    let texts: Vec<_> = spans.iter().map(|span| span.output.as_ref().unwrap().text().into_owned()).collect();
+    assert_eq!(texts, ["MINE", "OTHER"]);
+    assert_ne!(spans[0].head.span_id, spans[1].head.span_id);
+    assert_ne!(spans[0].head.trace_id, spans[1].head.trace_id);
+}
+
+#[test]
+fn the_error_of_a_run_names_the_call_that_said_it_first() {
+    let spans = spans([
+        event(0, 0, 0, run_start("{}")),
+        event(1, 1, 0, tool("weather", "")),
+        event(2, 1, 0, tool_error("weather", "no weather for Paris")),
+        event(3, 0, 0, run_error("Agent Execution Failed: no weather for Paris")),
+    ]);
+    let origin = spans[1].error().unwrap().origin.as_ref().unwrap();
+    assert_eq!(origin.span_id, spans[0].head.span_id);
+}
+
+#[test]
+fn an_error_of_the_run_alone_has_no_other_origin() {
+    let spans = spans([
+        event(0, 0, 0, run_start("{}")),
+        event(1, 1, 0, tool("weather", "")),
+        event(2, 1, 0, tool_error("weather", "no weather for Paris")),
+        event(3, 0, 0, run_error("KeyError: 'answer'")),
+    ]);
+    let error = spans[1].error().unwrap();
+    assert!(error.origin.is_none());
+    assert_eq!(error.error_type.as_deref(), Some("KeyError"));
+}
+
+#[test]
+fn actions_and_artifacts_are_points_in_the_span_of_the_run() {
+    let spans = spans([
+        event(0, 0, 0, run_start("{}")),
+        event(5, 0, 0, action("search", "Oslo")),
+        event(6, 0, 0, stream("status", r#"{"type":"status","content":"x"}"#)),
+        event(7, 0, 0, stream("artifact", r#"{"type":"artifact","content":{"name":"a"}}"#)),
+        event(8, 0, 0, run_end("null")),
+    ]);
+    let events: Vec<_> = spans[0]
+        .events
+        .iter()
+        .map(|e| (&*e.name, millis(e.time), e.content.as_ref().unwrap().json_text()))
+        .collect();
+    assert_eq!(
+        events,
+        [
+            ("agent_action", 5, r#"{"tool":"search","tool_input":"Oslo"}"#.into()),
+            ("artifact", 7, r#"{"type":"artifact","content":{"name":"a"}}"#.into()),
+        ]
+    );
+}
+
+#[test]
+fn a_suspended_run_says_so_and_a_thread_is_the_conversation_of_all_its_spans() {
+    let spans = spans([
+        event(0, 0, 0, run_start(r#"{"thread_id":"t-1"}"#)),
+        event(1, 1, 0, tool("t", "")),
+        event(2, 1, 0, tool_end("t", "")),
+        event(3, 0, 0, run_end(r#"{"status":"suspended","thread_id":"t-1"}"#)),
+    ]);
+    assert!(spans[1].suspended);
+    assert!(spans.iter().all(|span| span.conversation.as_deref() == Some("t-1")));
+}
+
+#[test]
+fn other_ways_to_name_the_conversation() {
+    for (inputs, expected) in [
+        (r#"{"__charm_thread_id__":"x"}"#, Some("x")),
+        (r#"{"thread_id":42}"#, Some("42")),
+        (r#"{"thread_id":""}"#, None),
+        (r#"{"thread_id":{"a":1}}"#, None),
+        (r#"{"thread_id":null,"__charm_thread_id__":"y"}"#, Some("y")),
+        ("[1]", None),
+        ("null", None),
+    ] {
+        let spans = spans([event(0, 0, 0, run_start(inputs)), event(1, 0, 0, run_end("null"))]);
+        assert_eq!(spans[0].conversation.as_deref(), expected, "{inputs}");
+    }
+}
+
+#[test]
+fn the_span_of_the_run_has_the_name_of_the_agent() {
+    let mut trace =
+        crate::trace::TraceAssembler::new(&named("Weather"), crate::trace::TraceLimits::default());
+    let spans = feed(&mut trace, [event(0, 0, 0, run_start("{}")), event(1, 0, 0, run_end("null"))]);
+    assert_eq!(&*spans[0].head.name, "Weather");
+    assert_eq!(spans[0].head.kind, SpanKind::Agent);
+}

@@ -1,0 +1,148 @@
+//! Nobody waits for a bad exporter.
+//!
+//! Rule: the agent's time is compared with its time without exporters, in the same test.
+
+use std::time::{Duration, Instant};
+
+use charm_telemetry_core::testing::MemoryWriter;
+use charm_telemetry_core::{DropReason, LaneLimits, LaneState, LlmEnd, LlmStart, Manager, ManagerBuilder};
+
+use crate::exporters::{Fails, Fine, Hangs, Panics, Sleeps, lane, small_event, stream};
+
+const TOKENS: usize = 10_000;
+
+/// An agent that gets its tokens from a fast model: 20 every millisecond.
+fn agent_time(builder: ManagerBuilder) -> (Duration, Manager, MemoryWriter) {
+    let seen = MemoryWriter::new();
+    let manager = builder.stdout(seen.clone()).on_notice(|_| {}).start().expect("nothing is wrong with it");
+    let run = manager.start_run(&"go");
+    let mut call = run.llm_call(LlmStart::new("model"));
+    let start = Instant::now();
+    for _ in 0..TOKENS / 20 {
+        (0..20).for_each(|_| call.token("token "));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let took = start.elapsed();
+    call.finish(LlmEnd::new());
+    run.finish("done");
+    (took, manager, seen)
+}
+
+#[test]
+fn an_agent_is_as_fast_beside_exporters_that_sleep_hang_and_panic_as_beside_none() {
+    // The machine may be busy with other things. An exporter that stalls the agent does so every time.
+    let mut attempts = Vec::new();
+    while attempts.len() < 5 {
+        let (alone, manager, _) = agent_time(Manager::builder());
+        manager.shutdown(Duration::from_secs(1));
+        let together = agent_time_beside_bad_exporters();
+        attempts.push((alone, together));
+        if together <= alone.mul_f64(1.1) {
+            return;
+        }
+    }
+    panic!("alone and together: {attempts:?}");
+}
+
+/// The agent's time beside all of them; checks what became of the events.
+fn agent_time_beside_bad_exporters() -> Duration {
+    let fine = Fine::default();
+    let (took, manager, seen) = agent_time(
+        Manager::builder()
+            .exporter("sleeps", Sleeps(Duration::from_secs(1)))
+            .exporter("hangs", Hangs)
+            .exporter("panics", Panics)
+            .exporter("fine", fine.clone()),
+    );
+    let report = manager.shutdown(Duration::from_millis(1500));
+    let dropped = |name: &str| {
+        let outcomes = &lane(&report, name).outcomes;
+        assert_eq!(outcomes.issued, report.events, "{report}");
+        outcomes.dropped.clone()
+    };
+    assert_eq!(dropped("fine").total(), 0);
+    assert_eq!(fine.seen().iter().filter(|(_, what)| what == "token ").count(), TOKENS);
+    assert!(fine.seen().is_sorted_by_key(|(sequence, _)| *sequence));
+    assert_eq!(lane(&report, "hangs").state, LaneState::Stuck);
+    assert_eq!(dropped("hangs").by(DropReason::Stuck), 1);
+    assert!(dropped("hangs").by(DropReason::ShutdownDeadline) >= TOKENS as u64, "{report}");
+    assert!(dropped("sleeps").by(DropReason::ShutdownDeadline) >= TOKENS as u64 - 5, "{report}");
+    assert!(dropped("panics").total() >= TOKENS as u64, "{report}");
+    assert_eq!(seen.events().iter().filter(|event| event["type"] == "delta").count(), TOKENS);
+    took
+}
+
+#[test]
+fn a_shutdown_ends_by_its_deadline_whatever_an_exporter_does() {
+    let manager = Manager::builder()
+        .stdout(MemoryWriter::new())
+        .exporter("hangs", Hangs)
+        .on_notice(|_| {})
+        .start()
+        .unwrap();
+    stream(&manager, 3).finish("done");
+    let start = Instant::now();
+    let report = manager.shutdown(Duration::from_millis(300));
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert_eq!(lane(&report, "hangs").outcomes.dropped.by(DropReason::Stuck), 1);
+}
+
+#[test]
+fn tokens_go_first_when_a_lane_is_full() {
+    let limits = LaneLimits { max_events: 100, ..LaneLimits::default() };
+    let manager = Manager::builder()
+        .stdout(MemoryWriter::new())
+        .limits(limits)
+        .exporter("hangs", Hangs)
+        .on_notice(|_| {})
+        .start()
+        .unwrap();
+    let run = stream(&manager, 1000);
+    for _ in 0..50 {
+        run.emit(small_event());
+    }
+    run.finish("done");
+    let report = manager.shutdown(Duration::from_millis(200));
+    let dropped = &lane(&report, "hangs").outcomes.dropped;
+    // The 50 actions, the end of the call and the end of the run waited to the end: they displaced tokens.
+    assert!(dropped.by(DropReason::ShutdownDeadline) >= 52, "{report}");
+    assert!(dropped.by(DropReason::QueueFull) >= 900, "{report}");
+}
+
+#[test]
+fn a_lane_is_bounded_by_bytes_as_well() {
+    let limits = LaneLimits { max_bytes: 100_000, ..LaneLimits::default() };
+    let manager = Manager::builder()
+        .stdout(MemoryWriter::new())
+        .limits(limits)
+        .exporter("hangs", Hangs)
+        .on_notice(|_| {})
+        .start()
+        .unwrap();
+    let run = stream(&manager, 1);
+    for _ in 0..20 {
+        run.agent_action("search", &"x".repeat(10_000));
+    }
+    run.finish("done");
+    let report = manager.shutdown(Duration::from_millis(200));
+    let dropped = &lane(&report, "hangs").outcomes.dropped;
+    assert!(dropped.by(DropReason::QueueFull) >= 8, "{report}");
+    assert!(dropped.by(DropReason::ShutdownDeadline) <= 15, "{report}");
+}
+
+#[test]
+fn a_hook_that_fails_loses_its_event_and_nothing_else() {
+    let manager = Manager::builder()
+        .stdout(MemoryWriter::new())
+        .exporter("fails", Fails)
+        .on_notice(|_| {})
+        .start()
+        .unwrap();
+    stream(&manager, 10).finish("done");
+    let report = manager.shutdown(Duration::from_secs(5));
+    let lane = lane(&report, "fails");
+    assert_eq!(lane.outcomes.dropped.by(DropReason::HookError), 10);
+    assert_eq!(lane.outcomes.dropped.total(), 10);
+    assert_eq!(lane.last_error.as_deref(), Some("refused `t9 `"));
+    assert_eq!(lane.state, LaneState::Finished);
+}

@@ -1,0 +1,5 @@
+"""The entry point names something that isn't here."""
+
+
+def other(input):
+    return input

@@ -1,0 +1,5 @@
+"""An exception whose text is empty."""
+
+
+def run(input):
+    raise RuntimeError

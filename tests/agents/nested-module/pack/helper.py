@@ -1,0 +1,5 @@
+"""The neighbour."""
+
+
+def shout(text):
+    return text.upper()

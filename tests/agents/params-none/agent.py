@@ -1,0 +1,5 @@
+"""A function without parameters ignores the inputs."""
+
+
+def run():
+    return "no parameters"
