@@ -40,6 +40,8 @@ pub(super) struct Flight {
     pub(super) items: Vec<Item>,
     /// Its file in the spool, if it has one.
     pub(super) key: Option<Key>,
+    /// Whether that file holds items that were delivered since.
+    pub(super) stale: bool,
 }
 
 impl Flight {
@@ -133,7 +135,7 @@ impl Engine {
         if self.shared.is_ripe(&state, Instant::now()) {
             let sequence = state.number_batch();
             let items = self.shared.take(&mut state);
-            return Next::Send(Flight { sequence, batch_id: new_batch_id(), items, key: None });
+            return Next::Send(Flight { sequence, batch_id: new_batch_id(), items, key: None, stale: false });
         }
         if closing.is_some() { Next::End } else { Next::Wait(self.shared.ripe_at(&state)) }
     }
@@ -176,6 +178,7 @@ impl Engine {
         flight.items = left;
         if !unchanged {
             flight.batch_id = new_batch_id();
+            flight.stale = true;
         }
         let kept = on_disk(move || {
             let kept = match flight.key {
@@ -183,14 +186,7 @@ impl Engine {
                     spool.remove(key);
                     None
                 }
-                Some(key) => {
-                    if !unchanged {
-                        // If it cannot be written, the old file stays: items in it that were delivered come twice.
-                        drop(spool.replace(key, flight.batch_id, &flight.items, wall));
-                    }
-                    spool.put_down();
-                    None
-                }
+                Some(key) => save_rest(&mut spool, key, flight, wall),
                 None if flight.items.is_empty() => None,
                 None if spool.is_usable() => store(&mut spool, &shared, flight, wall),
                 None => Some(flight),
@@ -302,6 +298,11 @@ impl Engine {
             spool.try_now();
             let mut lost = Vec::new();
             let mut save = |spool: &mut Spool, flight: Flight| {
+                if let Some(key) = flight.key {
+                    // If it cannot be written, items that were delivered come twice.
+                    drop(save_rest(spool, key, flight, wall));
+                    return;
+                }
                 lost.extend(store(spool, &shared, flight, wall).into_iter().flat_map(|flight| flight.items));
             };
             if let Some(flight) = kept {
@@ -327,7 +328,7 @@ pub(super) fn take(shared: &Shared) -> Option<Flight> {
     let mut state = shared.lock();
     let items = shared.take(&mut state);
     let sequence = state.number_batch();
-    (!items.is_empty()).then(|| Flight { sequence, batch_id: new_batch_id(), items, key: None })
+    (!items.is_empty()).then(|| Flight { sequence, batch_id: new_batch_id(), items, key: None, stale: false })
 }
 
 /// Stores a batch of memory. Gives it back if that fails.
@@ -347,6 +348,16 @@ pub(super) fn store(spool: &mut Spool, shared: &Shared, flight: Flight, wall: Sy
     }
 }
 
+/// Makes the file of a batch hold what is left of it. If that fails, the batch stays in hand: read again, the file would
+/// bring what was delivered once more.
+fn save_rest(spool: &mut Spool, key: Key, flight: Flight, wall: SystemTime) -> Option<Flight> {
+    if flight.stale && spool.replace(key, flight.batch_id, &flight.items, wall).is_err() {
+        return Some(flight);
+    }
+    spool.put_down();
+    None
+}
+
 fn load(spool: &mut Spool, shared: &Shared) -> Option<Flight> {
     lose(shared, spool.expire().as_slice());
     let loaded = spool.load_first()?;
@@ -354,7 +365,7 @@ fn load(spool: &mut Spool, shared: &Shared) -> Option<Flight> {
         Ok(loaded) => {
             lose(shared, loaded.lost.as_slice());
             let (batch_id, items, key) = (loaded.batch_id, loaded.items, Some(loaded.key));
-            Some(Flight { sequence: loaded.key.sequence(), batch_id, items, key })
+            Some(Flight { sequence: loaded.key.sequence(), batch_id, items, key, stale: false })
         }
         Err(loss) => {
             lose(shared, &[loss]);

@@ -170,6 +170,7 @@ impl Spool {
                 self.adopt_dir(dir, wall, &mut adoption);
             }
         }
+        adoption.items = self.index.values().map(|entry| entry.items).sum();
         adoption.losses = self.trim();
         Ok(adoption)
     }
@@ -247,9 +248,8 @@ impl Spool {
         let path = self.path(key, &entry.name);
         if let Some(extension) = aside {
             self.set_aside(&path, extension);
-        } else if self.fs.remove(&path).is_err() {
-            // A file that cannot be deleted would be sent again by the next start; another name keeps it from that.
-            drop(self.fs.rename(&path, &path.with_extension("sent")));
+        } else {
+            self.delete(&path);
         }
         self.discard_if_done(key.dir);
         entry.items
@@ -266,10 +266,10 @@ impl Spool {
         let Some(dir) = self.dirs.get(key.dir).map(|dir| dir.path.clone()) else { return Ok(()) };
         let (name, bytes) = self.write(&dir, key.sequence, &self.header(batch_id, wall), items)?;
         if let Some(entry) = self.index.get_mut(&key) {
-            let old = std::mem::replace(&mut entry.name, name);
+            let old = dir.join(std::mem::replace(&mut entry.name, name));
             self.bytes = self.bytes - entry.bytes + bytes;
             (entry.items, entry.bytes) = (items.len() as u64, bytes);
-            self.fs.remove(&dir.join(old))?;
+            self.delete(&old);
         }
         Ok(())
     }
@@ -375,12 +375,9 @@ impl Spool {
                 drop(self.fs.remove(&path));
             } else if let Some((sequence, items)) = parse_name(&name) {
                 let expires = self.expires(&path, wall);
-                self.bytes += bytes;
-                adoption.items += items;
-                self.index.insert(
-                    Key { dir: place, sequence },
-                    Entry { name, items, bytes, expires, damaged: false, failed_reads: 0 },
-                );
+                let key = Key { dir: place, sequence };
+                let entry = Entry { name, items, bytes, expires, damaged: false, failed_reads: 0 };
+                self.index_adopted(key, entry, &dir.path);
             } else if name.ends_with(&format!(".{BATCH}")) {
                 adoption.quarantined += 1;
                 self.set_aside(&path, "bad");
@@ -390,6 +387,21 @@ impl Spool {
         }
         self.dirs.push(dir);
         self.discard_if_done(place);
+    }
+
+    /// Indexes a file. Two files of one number are what a process left that died while it replaced one by the smaller
+    /// other: that one holds what was not delivered.
+    fn index_adopted(&mut self, key: Key, entry: Entry, dir: &Path) {
+        let mut keep = entry;
+        if let Some(mut other) = self.index.remove(&key) {
+            self.bytes -= other.bytes;
+            if other.items < keep.items {
+                std::mem::swap(&mut keep, &mut other);
+            }
+            self.delete(&dir.join(other.name));
+        }
+        self.bytes += keep.bytes;
+        self.index.insert(key, keep);
     }
 
     /// When a batch of an earlier process has waited for too long. Wall clocks err: an age below nothing or above a
@@ -418,6 +430,13 @@ impl Spool {
         self.aside += 1;
         if self.aside > MOST_ASIDE || self.fs.rename(path, &path.with_extension(extension)).is_err() {
             drop(self.fs.remove(path));
+        }
+    }
+
+    /// A file that cannot be deleted would be sent again by the next start; another name keeps it from that.
+    fn delete(&self, path: &Path) {
+        if self.fs.remove(path).is_err() {
+            drop(self.fs.rename(path, &path.with_extension("sent")));
         }
     }
 

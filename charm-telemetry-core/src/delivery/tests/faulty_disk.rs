@@ -158,3 +158,19 @@ async fn a_directory_that_is_removed_while_running_is_made_anew_and_what_was_in_
     bench.send([60]);
     bench.until_done(HOUR).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_of_a_batch_is_not_sent_twice_when_its_file_cannot_be_written_anew() {
+    let disk = SimulatedDisk::default();
+    let receiver = Receiver::new(|items, at| {
+        let probe_only = at < HOUR && items.len() == 8;
+        Ok(Response::new(if (probe_only && at.as_secs() > 60) || at > HOUR { 200 } else { 503 }))
+    });
+    let bench = on(&disk).start(&receiver);
+    bench.send(0..10);
+    bench.until(HOUR, |outcomes| outcomes.spooled == 10).await;
+    disk.set_fault(|step, _| (step == Step::Write).then_some(ENOSPC));
+    bench.until(HOUR, |outcomes| outcomes.delivered == 8).await;
+    bench.until_done(2 * HOUR).await;
+    assert_eq!((receiver.taken().len(), receiver.duplicates()), (10, 0));
+}

@@ -216,12 +216,12 @@ fn a_dead_a_deaf_and_a_nameless_receiver_end_in_the_spool_and_leave_others_alone
         let report = handle.shutdown(Duration::from_secs(2));
         assert!(before.elapsed() < Duration::from_millis(2200), "{url}: {:?}", before.elapsed());
         assert_eq!(report.outcomes.spooled, 30, "{url}: {report}");
-        let healed = Delivery::start(
+        let report = Delivery::drain(
             At { url: healthy.url("/"), encoding: Encoding::Gzip },
             DeliveryConfig { spool: SpoolConfig::in_dir(dir.path()), ..config() },
+            PATIENCE,
         )
         .unwrap();
-        let report = healed.shutdown(PATIENCE);
         assert_eq!((report.outcomes.adopted, report.outcomes.delivered), (30, 30), "{url}: {report}");
     }
 }
