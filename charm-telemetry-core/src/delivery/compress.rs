@@ -38,7 +38,7 @@ mod tests {
     fn what_is_compressed_comes_back_and_is_smaller() {
         let spans = (0..4000)
             .map(|n| serde_json::json!({"span_id": format!("{:016x}", n * 7919), "name": "tool", "n": n}));
-        let text = serde_json::Value::from_iter(spans).to_string();
+        let text = spans.collect::<serde_json::Value>().to_string();
         let zstd = compress(text.as_bytes(), Encoding::Zstd);
         let mut back = Vec::new();
         ruzstd::decoding::StreamingDecoder::new(zstd.as_slice()).unwrap().read_to_end(&mut back).unwrap();

@@ -3,7 +3,7 @@
 //! Rule: batches go one at a time in the order of their items; what the spool holds is older than what memory holds.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -14,13 +14,14 @@ use super::destination::Destination;
 use super::item::Item;
 use super::ledger::Place;
 use super::notice::NoticeKind;
+use super::on_disk::{degraded, load, lose, on_disk, save_rest, store, take};
 use super::outcomes::DeliveryState;
 use super::sending::{Fate, Sender};
 use super::shared::{Phase, Shared};
 use super::spiller::Spiller;
 use super::start::{DeliveryError, Wall, World};
 use crate::outcome::DropReason;
-use crate::spool::{Key, Loss, Spool, SpoolSettings, Stored};
+use crate::spool::{Key, Spool, SpoolSettings, Stored};
 
 /// The task of one destination.
 pub(super) struct Engine {
@@ -323,81 +324,7 @@ impl Engine {
 /// After so many failures in a row the next request is a small probe.
 const OPEN_AFTER: u32 = 3;
 
-/// Takes the next batch out of the queue.
-pub(super) fn take(shared: &Shared) -> Option<Flight> {
-    let mut state = shared.lock();
-    let items = shared.take(&mut state);
-    let sequence = state.number_batch();
-    (!items.is_empty()).then(|| Flight { sequence, batch_id: new_batch_id(), items, key: None, stale: false })
-}
-
-/// Stores a batch of memory. Gives it back if that fails.
-pub(super) fn store(spool: &mut Spool, shared: &Shared, flight: Flight, wall: SystemTime) -> Option<Flight> {
-    let Flight { sequence, batch_id, items, .. } = &flight;
-    match spool.store(&Stored { sequence: *sequence, batch_id: *batch_id, items, wall }) {
-        Ok(losses) => {
-            shared.lock().ledger.spool(items.len() as u64);
-            lose(shared, &losses);
-            shared.progress();
-            None
-        }
-        Err(error) => {
-            shared.notice(NoticeKind::SpoolDegraded, &degraded(&error));
-            Some(flight)
-        }
-    }
-}
-
-/// Makes the file of a batch hold what is left of it. If that fails, the batch stays in hand: read again, the file would
-/// bring what was delivered once more.
-fn save_rest(spool: &mut Spool, key: Key, flight: Flight, wall: SystemTime) -> Option<Flight> {
-    if flight.stale && spool.replace(key, flight.batch_id, &flight.items, wall).is_err() {
-        return Some(flight);
-    }
-    spool.put_down();
-    None
-}
-
-fn load(spool: &mut Spool, shared: &Shared) -> Option<Flight> {
-    lose(shared, spool.expire().as_slice());
-    let loaded = spool.load_first()?;
-    let flight = match loaded {
-        Ok(loaded) => {
-            lose(shared, loaded.lost.as_slice());
-            let (batch_id, items, key) = (loaded.batch_id, loaded.items, Some(loaded.key));
-            Some(Flight { sequence: loaded.key.sequence(), batch_id, items, key, stale: false })
-        }
-        Err(loss) => {
-            lose(shared, &[loss]);
-            None
-        }
-    };
-    shared.lock().spool_bytes = spool.bytes();
-    flight
-}
-
-fn lose(shared: &Shared, losses: &[Loss]) {
-    for loss in losses {
-        let mut state = shared.lock();
-        state.ledger.drop_items(loss.items, Place::Spool, loss.reason);
-        state.ledger.quarantine(u64::from(loss.quarantined));
-        drop(state);
-        let (items, reason) = (loss.items, loss.reason);
-        let kind = if loss.quarantined { NoticeKind::Quarantined } else { NoticeKind::Dropped };
-        shared.notice(kind, &format!("{items} items of the spool are lost: {reason}"));
-    }
-}
-
-fn degraded(error: &std::io::Error) -> String {
-    format!("the spool cannot be used: {error}; what is not sent stays in memory; see `CHARM_STATE_DIR`")
-}
-
-/// Runs what waits for the disk beside the thread that serves all destinations. `None` if it panicked.
-pub(super) async fn on_disk<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> Option<R> {
-    tokio::task::spawn_blocking(work).await.ok()
-}
-
-fn new_batch_id() -> [u8; 16] {
+pub(super) fn new_batch_id() -> [u8; 16] {
     uuid::Uuid::now_v7().into_bytes()
 }
 

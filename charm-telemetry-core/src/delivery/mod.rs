@@ -29,6 +29,7 @@ mod handle;
 mod item;
 mod ledger;
 mod notice;
+mod on_disk;
 mod outcomes;
 mod request;
 mod response;

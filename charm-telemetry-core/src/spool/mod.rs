@@ -14,6 +14,7 @@
 //! space. There is no index and no cursor: the truth is the files. A process that starts takes over the directories
 //! whose lock nobody holds.
 
+mod adopt;
 mod file_system;
 mod format;
 mod list;

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::file_system::FileSystem;
-use super::format::{self, Decoded, HEADER_BYTES, Header};
+use super::format::{self, Decoded, Header};
 use super::owned::{self, OwnedDir};
 use crate::delivery::{Item, SpoolConfig};
 use crate::outcome::DropReason;
@@ -26,14 +26,14 @@ pub(crate) struct SpoolSettings {
 
 /// The files of one destination that this process owns.
 pub(crate) struct Spool {
-    fs: Arc<dyn FileSystem>,
-    settings: SpoolSettings,
+    pub(super) fs: Arc<dyn FileSystem>,
+    pub(super) settings: SpoolSettings,
     /// Those of dead processes first, our own last.
-    dirs: Vec<OwnedDir>,
+    pub(super) dirs: Vec<OwnedDir>,
     /// Which of `dirs` is our own.
     own: Option<usize>,
-    index: BTreeMap<Key, Entry>,
-    bytes: u64,
+    pub(super) index: BTreeMap<Key, Entry>,
+    pub(super) bytes: u64,
     held: Option<Key>,
     /// After a failure: when it is tried again.
     retry_at: Option<Instant>,
@@ -46,8 +46,8 @@ pub(crate) struct Spool {
 /// The place of a batch: directories in order of age, then batches in the order in which they were made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
-    dir: usize,
-    sequence: u64,
+    pub(super) dir: usize,
+    pub(super) sequence: u64,
 }
 
 impl Key {
@@ -57,13 +57,14 @@ impl Key {
     }
 }
 
-struct Entry {
-    name: String,
-    items: u64,
-    bytes: u64,
-    expires: Instant,
-    damaged: bool,
-    failed_reads: u8,
+/// A file.
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) items: u64,
+    pub(super) bytes: u64,
+    pub(super) expires: Instant,
+    pub(super) damaged: bool,
+    pub(super) failed_reads: u8,
 }
 
 /// A batch to be stored.
@@ -92,21 +93,11 @@ pub(crate) struct Loss {
     pub(crate) quarantined: bool,
 }
 
-/// What a look for orphans brought.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Adoption {
-    pub(crate) items: u64,
-    /// Files that are no batches.
-    pub(crate) quarantined: u64,
-    /// What was over the cap, out of `items`.
-    pub(crate) losses: Vec<Loss>,
-}
-
 const RETRY: Duration = Duration::from_secs(30);
 /// Files that are kept to be looked at.
 const MOST_ASIDE: usize = 64;
-const TEMPORARY: &str = "tmp";
-const BATCH: &str = "batch";
+pub(super) const TEMPORARY: &str = "tmp";
+pub(super) const BATCH: &str = "batch";
 
 impl Spool {
     /// A spool that has not touched the disk yet.
@@ -154,25 +145,6 @@ impl Spool {
     /// How many bytes the waiting batches have.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
-    }
-
-    /// Takes over what dead processes left for the same identity. To be called once, before anything is stored.
-    pub(crate) fn adopt(&mut self, wall: SystemTime) -> io::Result<Adoption> {
-        let mut adoption = Adoption::default();
-        let Some(parent) = self.parent() else { return Ok(adoption) };
-        let siblings = match owned::siblings(&*self.fs, &parent, self.settings.identity) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(adoption),
-            siblings => siblings?,
-        };
-        for path in siblings {
-            // What cannot be locked is left alone: one bad directory must not hide the others.
-            if let Ok(Some(dir)) = owned::claim(&*self.fs, path) {
-                self.adopt_dir(dir, wall, &mut adoption);
-            }
-        }
-        adoption.items = self.index.values().map(|entry| entry.items).sum();
-        adoption.losses = self.trim();
-        Ok(adoption)
     }
 
     /// Writes a batch. The losses are older batches that had to go for it.
@@ -315,7 +287,7 @@ impl Spool {
     }
 
     /// Removes the oldest batches until the rest is within the cap.
-    fn trim(&mut self) -> Vec<Loss> {
+    pub(super) fn trim(&mut self) -> Vec<Loss> {
         let mut losses = Vec::new();
         while self.bytes > self.settings.config.max_bytes {
             let oldest = self.index.keys().copied().find(|&key| self.held != Some(key));
@@ -366,57 +338,7 @@ impl Spool {
         }
     }
 
-    fn adopt_dir(&mut self, dir: OwnedDir, wall: SystemTime, adoption: &mut Adoption) {
-        let place = self.dirs.len();
-        let Ok(names) = self.fs.list(&dir.path) else { return };
-        for (name, bytes) in names {
-            let path = dir.path.join(&name);
-            if name.ends_with(&format!(".{TEMPORARY}")) {
-                drop(self.fs.remove(&path));
-            } else if let Some((sequence, items)) = parse_name(&name) {
-                let expires = self.expires(&path, wall);
-                let key = Key { dir: place, sequence };
-                let entry = Entry { name, items, bytes, expires, damaged: false, failed_reads: 0 };
-                self.index_adopted(key, entry, &dir.path);
-            } else if name.ends_with(&format!(".{BATCH}")) {
-                adoption.quarantined += 1;
-                self.set_aside(&path, "bad");
-            } else if [".bad", ".rejected", ".sent"].iter().any(|end| name.ends_with(end)) {
-                self.set_aside(&path.clone(), path.extension().and_then(|end| end.to_str()).unwrap_or("bad"));
-            }
-        }
-        self.dirs.push(dir);
-        self.discard_if_done(place);
-    }
-
-    /// Indexes a file. Two files of one number are what a process left that died while it replaced one by the smaller
-    /// other: that one holds what was not delivered.
-    fn index_adopted(&mut self, key: Key, entry: Entry, dir: &Path) {
-        let mut keep = entry;
-        if let Some(mut other) = self.index.remove(&key) {
-            self.bytes -= other.bytes;
-            if other.items < keep.items {
-                std::mem::swap(&mut keep, &mut other);
-            }
-            self.delete(&dir.join(other.name));
-        }
-        self.bytes += keep.bytes;
-        self.index.insert(key, keep);
-    }
-
-    /// When a batch of an earlier process has waited for too long. Wall clocks err: an age below nothing or above a
-    /// year says more of the clock than of the batch, and counts from now.
-    fn expires(&self, path: &Path, wall: SystemTime) -> Instant {
-        const YEAR: Duration = Duration::from_hours(365 * 24);
-        let max_age = self.settings.config.max_age;
-        let created =
-            self.fs.read(path, HEADER_BYTES as u64).ok().and_then(|bytes| format::decode_header(&bytes).ok());
-        let age =
-            created.and_then(|header| wall.duration_since(header.created).ok()).filter(|age| *age < YEAR);
-        Instant::now() + max_age.saturating_sub(age.unwrap_or_default())
-    }
-
-    fn parent(&self) -> Option<PathBuf> {
+    pub(super) fn parent(&self) -> Option<PathBuf> {
         let state = self.settings.config.state_dir.as_ref()?;
         Some(state.join("spool").join(&self.settings.destination))
     }
@@ -426,7 +348,7 @@ impl Spool {
     }
 
     /// Gives a file that is of no use another name, so that it is not read again.
-    fn set_aside(&mut self, path: &Path, extension: &str) {
+    pub(super) fn set_aside(&mut self, path: &Path, extension: &str) {
         self.aside += 1;
         if self.aside > MOST_ASIDE || self.fs.rename(path, &path.with_extension(extension)).is_err() {
             drop(self.fs.remove(path));
@@ -434,13 +356,13 @@ impl Spool {
     }
 
     /// A file that cannot be deleted would be sent again by the next start; another name keeps it from that.
-    fn delete(&self, path: &Path) {
+    pub(super) fn delete(&self, path: &Path) {
         if self.fs.remove(path).is_err() {
             drop(self.fs.rename(path, &path.with_extension("sent")));
         }
     }
 
-    fn discard_if_done(&mut self, dir: usize) {
+    pub(super) fn discard_if_done(&mut self, dir: usize) {
         let done = self.own != Some(dir) && !self.index.keys().any(|key| key.dir == dir);
         if done {
             owned::discard(&*self.fs, &self.dirs[dir]);
