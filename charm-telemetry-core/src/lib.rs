@@ -9,6 +9,7 @@ mod emit;
 mod environment;
 mod event;
 mod exporter;
+mod holdback;
 mod id;
 mod interest;
 mod lane;

@@ -58,8 +58,11 @@ fn workspace_tests(args: &Args, strictness: Strictness) -> Result<String> {
 
 /// The linker may drop an exporter that nothing refers to, and does so more often when it optimises.
 fn linked_exporters(strictness: Strictness) -> Result<String> {
-    let args = ["test", "--release", "--package", "charm-runner", "--test", "linked_exporters"];
-    run_tests(workspace::cargo(args), strictness)
+    let mut command = workspace::cargo(["test", "--release"]);
+    for [package, test] in [["charm-runner", "linked_exporters"], ["charm-custom-runner", "custom_runner"]] {
+        command.args(["--package", package, "--test", test]);
+    }
+    run_tests(command, strictness)
 }
 
 fn run_tests(mut command: Command, strictness: Strictness) -> Result<String> {

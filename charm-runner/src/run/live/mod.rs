@@ -3,6 +3,7 @@
 //! Rule: everything that a pipe would get is shown, in words; nothing flickers, so that it can be scrolled and copied.
 
 mod paint;
+mod plain;
 mod summary;
 
 use std::io::{self, Write};
@@ -36,7 +37,7 @@ impl LiveView {
 
     fn line(&mut self, style: Style, mark: &str, words: &str) {
         self.end_line();
-        for (index, line) in words.trim_end().lines().enumerate() {
+        for (index, line) in plain::lines(words).trim_end().lines().enumerate() {
             let mark = if index == 0 { mark } else { " " };
             self.text.push_str(&self.paint.paint(style, &format!("{mark} {line}")));
             self.text.push('\n');
@@ -44,8 +45,11 @@ impl LiveView {
     }
 
     fn token(&mut self, token: &str) {
-        self.text.push_str(token);
-        self.in_line = !token.ends_with('\n');
+        let token = plain::piece(token);
+        if let Some(last) = token.chars().next_back() {
+            self.text.push_str(&token);
+            self.in_line = last != '\n';
+        }
     }
 
     fn end_line(&mut self) {
@@ -62,7 +66,7 @@ impl LiveView {
             "thinking" => self.line(Style::Dim, "│", &words(content)),
             "final" => {
                 self.end_line();
-                self.token(&words(content));
+                self.token(&plain::lines(&words(content)));
                 self.end_line();
             }
             // Told by the `on_error` that comes with it.
