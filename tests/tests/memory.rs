@@ -16,7 +16,8 @@ fn reading_broken_manifests_touches_no_foreign_memory() {
     let Some(valgrind) = requires::program("valgrind") else { return };
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let manifests = workspace::root().join("charm-telemetry-core/tests/data/manifests/broken");
-    let mut paths: Vec<_> = manifests.read_dir().expect("there are some").map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> =
+        manifests.read_dir().expect("there are some").map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     // Every fourth: each start of valgrind takes a second.
     for path in paths.iter().step_by(4) {
