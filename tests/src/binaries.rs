@@ -26,7 +26,10 @@ pub fn release_example(package: &str, example: &str) -> PathBuf {
 }
 
 /// Builds the binary of a package that has the package's name.
-fn build(package: &str) -> PathBuf {
+///
+/// # Panics
+/// If it can't be built.
+pub fn build(package: &str) -> PathBuf {
     let profile: &[&str] = if cfg!(debug_assertions) { &[] } else { &["--release"] };
     cargo_build(&[&["--package", package, "--bin", package], profile].concat(), package, "bin")
 }

@@ -27,15 +27,13 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("cargo new ", "the examples are in the workspace, and are built and tested there"),
     ("cargo add ", "the examples are in the workspace, and are built and tested there"),
     ("cargo install ", "needs the network"),
-    ("cargo run -p rust-agent", "the example's own tests run it"),
-    ("cargo run -p custom-runner", "the example's own tests run it"),
     ("python3 -m pip install ", "needs the network; the environment of the tests has the same packages"),
     ("apt-get install ", "changes the machine"),
     ("docker ", "needs a Docker daemon"),
 ];
 
-/// How the README starts the runner before it is installed.
-const FROM_SOURCE: &str = "cargo run --release -p charm-runner -- ";
+/// How the text starts a program before it is installed; its package follows, which has its name.
+const FROM_SOURCE: &[&str] = &["cargo run --release -p ", "cargo run -p "];
 
 impl DocCommand {
     /// Why the command isn't run here.
@@ -43,9 +41,17 @@ impl DocCommand {
         ELSEWHERE.iter().find(|(start, _)| self.line.starts_with(start)).map(|(_, reason)| *reason)
     }
 
-    /// What a shell is given that has `charm-runner` on its path.
+    /// The package that the command builds and runs.
+    pub fn package(&self) -> Option<&str> {
+        let rest = FROM_SOURCE.iter().find_map(|start| self.line.strip_prefix(start))?;
+        rest.split_whitespace().next()
+    }
+
+    /// What a shell is given that has the package's program on its path.
     pub fn shell_line(&self) -> String {
-        self.line.replace(FROM_SOURCE, "charm-runner ")
+        let Some(package) = self.package() else { return self.line.clone() };
+        let args = self.line.split_once(" -- ").map_or("", |(_, args)| args);
+        format!("{package} {args}")
     }
 }
 
@@ -142,6 +148,14 @@ mod tests {
             "```console\n$ a  # exits 78\n$ b\n# exits 1\n$ c  # just a remark\n```",
             &[("a", 78), ("b", 1), ("c", 0)],
         );
+    }
+
+    #[test]
+    fn a_program_that_is_run_from_its_source_is_run_from_where_it_was_built() {
+        let found =
+            parse("a.md", "```console\n$ cargo run --release -p x -- run -- y\n$ cargo run -p x\n```");
+        let found: Vec<_> = found.iter().map(DocCommand::shell_line).collect();
+        assert_eq!(found, ["x run -- y", "x "]);
     }
 
     #[test]

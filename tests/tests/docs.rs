@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -29,6 +30,11 @@ fn run_all(document: &Path, venv: &Venv) -> Vec<String> {
     std::fs::create_dir(&bin).unwrap();
     for name in ["charm-runner", "charm"] {
         std::os::unix::fs::symlink(binaries::runner(), bin.join(name)).unwrap();
+    }
+    for package in commands.iter().filter_map(DocCommand::package).collect::<BTreeSet<_>>() {
+        if !bin.join(package).exists() {
+            std::os::unix::fs::symlink(binaries::build(package), bin.join(package)).unwrap();
+        }
     }
     let here = commands.iter().filter(|command| command.run_elsewhere().is_none());
     here.filter_map(|command| problem(command, scratch.path(), venv)).collect()
