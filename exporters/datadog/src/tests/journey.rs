@@ -79,6 +79,20 @@ fn the_key_is_in_its_header_and_nowhere_else() {
     }
 }
 
+#[test]
+fn a_key_that_an_agent_says_is_taken_out_of_every_field() {
+    let receiver = intake::strict(Format::Public);
+    let manager = manager(variables(&receiver, Format::Public));
+    let run = manager.start_run(&json!({ "input": KEY }));
+    run.tool_call("t", KEY).fail(&format!("Traceback (most recent call last):\n{KEY}\nValueError: {KEY}"));
+    run.llm_call(LlmStart::new("m").input(KEY)).finish(LlmEnd::new().output(KEY));
+    run.fail(KEY);
+    manager.shutdown(PATIENCE);
+    let spans = Value::from(intake::spans(&receiver, Format::Public)).to_string();
+    assert!(!spans.contains(KEY), "{spans}");
+    assert!(spans.contains("[DD_API_KEY_REDACTED]"));
+}
+
 /// Runs against a receiver that first answers so; the spans that it took in the end.
 fn taken_after(first: Answer) -> (ReceiverDouble, Vec<Value>) {
     let receiver = intake::strict(Format::Agent);

@@ -84,6 +84,19 @@ fn tokens_are_sent_as_they_were_counted_and_summed_if_the_provider_did_not() {
 }
 
 #[test]
+fn inputs_and_outputs_that_are_no_text_are_json_in_a_text() {
+    for format in BOTH {
+        let spans = arrived(format, |harness| {
+            harness.run_start(&json!({ "input": "hi", "style": "brief" })).unwrap();
+            harness.run_end(&json!({ "status": "success", "output": { "temp_c": 21 } })).unwrap();
+        });
+        let meta = &named(&spans, "weather_agent")["meta"];
+        assert_eq!(meta["input"]["value"], r#"{"input":"hi","style":"brief"}"#);
+        assert_eq!(meta["output"]["value"], r#"{"temp_c":21}"#);
+    }
+}
+
+#[test]
 fn an_error_of_a_tool_is_none_of_its_run() {
     for format in BOTH {
         let spans = arrived(format, weather);

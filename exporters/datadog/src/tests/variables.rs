@@ -1,5 +1,7 @@
 //! What the variables say, each alone and all together.
 
+use std::time::Duration;
+
 use charm_telemetry_core::testing::ExporterHarness;
 use charm_telemetry_core::trace::{Sampler, SpanExporter};
 use charm_telemetry_core::{Environment, Registry, VariableProblem};
@@ -101,6 +103,18 @@ fn everything_that_is_wrong_is_told_at_once() {
         variables,
         ["DD_LLMOBS_SAMPLE_RATE", "DD_TRACE_AGENT_PORT", "DD_SITE", "DD_API_KEY", "CHARM_SPOOL_MAX_AGE"]
     );
+}
+
+#[test]
+fn nothing_waits_for_longer_than_datadog_takes_it() {
+    let max_age = |pairs: &[(&str, &str)]| {
+        let harness = built(pairs).ok().unwrap();
+        harness.exporter().settings.as_ref().unwrap().delivery.spool.max_age
+    };
+    let key = ("DD_API_KEY", "k");
+    assert_eq!(max_age(&[key]), Duration::from_hours(23));
+    assert_eq!(max_age(&[key, ("CHARM_SPOOL_MAX_AGE", "7d")]), Duration::from_hours(23));
+    assert_eq!(max_age(&[key, ("CHARM_SPOOL_MAX_AGE", "1h")]), Duration::from_hours(1));
 }
 
 #[test]
