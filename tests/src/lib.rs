@@ -6,5 +6,6 @@ pub mod binaries;
 pub mod conformance;
 pub mod doc_commands;
 pub mod process;
+pub mod python_tool;
 pub mod requires;
 pub mod workspace;

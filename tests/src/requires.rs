@@ -61,7 +61,7 @@ fn default_venv() -> PathBuf {
     workspace::root().join("target/test-venv")
 }
 
-fn missing<T>(what: &str, way_out: &str) -> Option<T> {
+pub(crate) fn missing<T>(what: &str, way_out: &str) -> Option<T> {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
     let line = format!("{test}: needs {what}; {way_out}");

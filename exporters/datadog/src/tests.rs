@@ -1,0 +1,112 @@
+//! The exporter, from the hooks to the bytes that a receiver reads back.
+//!
+//! Rule: a payload is good when every rule of the format holds for it, not when a receiver said 200.
+
+mod answers;
+mod golden;
+mod intake;
+mod journey;
+mod rules;
+mod sdk;
+mod sizes;
+mod speech;
+mod traps;
+mod variables;
+
+use std::time::Duration;
+
+use charm_telemetry_core::testing::{ExporterHarness, ReceiverDouble};
+use charm_telemetry_core::trace::TelemetrySettings;
+use charm_telemetry_core::{Environment, EnvironmentReader, LlmEnd, LlmStart, TokenUsage};
+use serde_json::{Value, json};
+
+use crate::DatadogExporter;
+use crate::settings::Format;
+
+const KEY: &str = "key-that-nobody-may-see";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+type Harness = ExporterHarness<DatadogExporter>;
+
+/// The variables of a run that ends up at the receiver.
+fn variables(receiver: &ReceiverDouble, format: Format) -> Environment {
+    let mut environment = Environment::from_pairs([
+        ("DD_SERVICE", "wsvc"),
+        ("DD_ENV", "staging"),
+        ("DD_VERSION", "1.2.3"),
+        ("DD_LLMOBS_ML_APP", "weather-app"),
+        ("CHARM_AGENT_NAME", "weather_agent"),
+        ("CHARM_SPOOL_MAX_BYTES", "0"),
+    ]);
+    match format {
+        Format::Public => {
+            environment.set("DD_API_KEY", KEY);
+            environment.set("DD_LLMOBS_OVERRIDE_ORIGIN", receiver.url(""));
+        }
+        Format::Agent => environment.set("DD_TRACE_AGENT_URL", receiver.url("/")),
+    }
+    environment
+}
+
+/// An exporter as a manager would make it.
+fn exporter(environment: &Environment) -> Harness {
+    let settings = TelemetrySettings::read(&mut EnvironmentReader::new(environment));
+    let harness = Harness::from_environment(environment);
+    harness.unwrap_or_else(|problems| panic!("{problems:?}")).configured(settings)
+}
+
+/// What arrives of a run, span by span. Every rule was checked.
+fn arrived(format: Format, run: impl FnOnce(&mut Harness)) -> Vec<Value> {
+    arrived_with(format, &[], run)
+}
+
+/// The same, with more variables.
+fn arrived_with(format: Format, more: &[(&str, &str)], run: impl FnOnce(&mut Harness)) -> Vec<Value> {
+    let receiver = intake::strict(format);
+    let mut environment = variables(&receiver, format);
+    for (name, value) in more {
+        environment.set(*name, *value);
+    }
+    let mut harness = exporter(&environment);
+    run(&mut harness);
+    harness.shutdown(PATIENCE).unwrap();
+    intake::spans(&receiver, format)
+}
+
+/// The span of that name.
+#[track_caller]
+fn named<'a>(spans: &'a [Value], name: &str) -> &'a Value {
+    spans
+        .iter()
+        .find(|span| span["name"] == name)
+        .unwrap_or_else(|| panic!("no span is called `{name}`: {spans:#?}"))
+}
+
+/// An agent that asks a model, calls one tool that answers and one that fails: what the reference run did.
+fn weather(harness: &mut Harness) {
+    let tick = |harness: &Harness, millis| harness.clock().advance(Duration::from_millis(millis));
+    harness.run_start(&json!({ "input": "Weather in Lyon?", "thread_id": "sess-42" })).unwrap();
+    let chat = harness.new_call();
+    let messages = json!([
+        { "role": "system", "content": "be brief" },
+        { "role": "user", "content": "Weather in Lyon?" },
+    ]);
+    harness.llm_start(chat, LlmStart::new("gpt-x").provider("openai").input(&messages)).unwrap();
+    tick(harness, 250);
+    harness.token(chat, "{").unwrap();
+    tick(harness, 50);
+    harness.token(chat, "}").unwrap();
+    let call = json!({ "id": "call_1", "name": "get_weather", "args": { "city": "Lyon" } });
+    let mut usage = TokenUsage::default();
+    (usage.input_tokens, usage.output_tokens) = (Some(12), Some(5));
+    let answer = json!({ "role": "assistant", "content": "", "tool_calls": [call] });
+    harness.llm_end(chat, LlmEnd::new().output(&answer).usage(usage)).unwrap();
+    let tool = harness.new_call();
+    harness.tool_start(tool, "get_weather", r#"{"city": "Lyon"}"#).unwrap();
+    tick(harness, 7);
+    harness.tool_end(tool, "get_weather", r#"{"temp_c": 21}"#).unwrap();
+    let tool = harness.new_call();
+    harness.tool_start(tool, "bad_tool", r#"{"x": 1}"#).unwrap();
+    harness.tool_error(tool, "bad_tool", "ValueError: boom: upstream 500").unwrap();
+    harness.run_end(&json!({ "status": "success", "output": "21 C in Lyon" })).unwrap();
+}

@@ -1,0 +1,27 @@
+//! A receiver that takes nothing but what every rule allows.
+//!
+//! Rule: it answers as the real one is documented to: 202 without a body, or 400 with the reason.
+
+use charm_telemetry_core::testing::{Answer, ReceiverDouble};
+use serde_json::Value;
+
+use super::rules;
+use crate::settings::Format;
+
+/// One that checks everything.
+pub(super) fn strict(format: Format) -> ReceiverDouble {
+    let receiver = ReceiverDouble::start();
+    receiver.answer_with(move |request| match rules::request(request, format) {
+        Ok(_) => Answer::new(202),
+        Err(why) => Answer::new(400).body(why),
+    });
+    receiver
+}
+
+/// Every span that arrived.
+#[track_caller]
+pub(super) fn spans(receiver: &ReceiverDouble, format: Format) -> Vec<Value> {
+    let read =
+        |request| rules::request(&request, format).unwrap_or_else(|why| panic!("{why}: {}", request.text()));
+    receiver.requests().into_iter().flat_map(read).collect()
+}
