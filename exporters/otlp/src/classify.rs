@@ -89,7 +89,9 @@ fn partial_of_protobuf(body: &[u8]) -> Option<(u64, String)> {
     for field in Fields(body).find_map(|field| field.bytes(1)).map(Fields)? {
         match field {
             Field { number: 1, value: Wire::Varint(count) } => rejected = count,
-            Field { number: 2, value: Wire::Bytes(text) } => reason = String::from_utf8_lossy(text).into_owned(),
+            Field { number: 2, value: Wire::Bytes(text) } => {
+                reason = String::from_utf8_lossy(text).into_owned();
+            }
             _ => {}
         }
     }

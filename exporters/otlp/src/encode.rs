@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use charm_telemetry_core::trace::{Content, FinishedSpan, SpanEvent, SpanKind, SpanStatus};
+use charm_telemetry_core::trace::{Content, FinishedSpan, SpanEvent, SpanKind, SpanStatus, TraceParent};
 
 use crate::messages::{self, Message};
 use crate::protobuf::{HAS_IS_REMOTE, IS_REMOTE};
@@ -20,7 +20,7 @@ use crate::{openinference, semconv};
 /// What the operator has set about the shape of spans.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EncodeOptions {
-    /// Attributes of `OpenInference` besides.
+    /// Attributes of OpenInference besides.
     pub(crate) openinference: bool,
     /// `OPENINFERENCE_HIDE_INPUTS`
     pub(crate) hide_inputs: bool,
@@ -45,7 +45,7 @@ pub(crate) fn encode<'a>(span: &'a FinishedSpan, options: &'a EncodeOptions) -> 
     let head = &span.head;
     let start_nanos = nanos(head.start);
     let remote = head.remote_parent.as_ref();
-    let sampled = remote.is_none_or(|remote| remote.is_sampled());
+    let sampled = remote.is_none_or(TraceParent::is_sampled);
     let (events, dropped_events) = events(span, options);
     let mut encoded = Span {
         trace_id: *head.trace_id.as_bytes(),
@@ -54,7 +54,11 @@ pub(crate) fn encode<'a>(span: &'a FinishedSpan, options: &'a EncodeOptions) -> 
         trace_state: &options.trace_state,
         flags: HAS_IS_REMOTE | if remote.is_some() { IS_REMOTE } else { 0 } | u32::from(sampled),
         name: name(span),
-        kind: if matches!(head.kind, SpanKind::Llm | SpanKind::Retrieval) { Kind::Client } else { Kind::Internal },
+        kind: if matches!(head.kind, SpanKind::Llm | SpanKind::Retrieval) {
+            Kind::Client
+        } else {
+            Kind::Internal
+        },
         start_nanos,
         end_nanos: nanos(span.end).max(start_nanos),
         attributes: attributes(span, options),
@@ -134,7 +138,9 @@ fn attributes<'a>(span: &'a FinishedSpan, options: &'a EncodeOptions) -> Vec<Att
     all.push(attribute(semconv::OPERATION_NAME, operation(span.head.kind)));
     all.extend(error_type(span).map(|class| attribute(semconv::ERROR_TYPE, class)));
     all.extend(span.conversation.as_deref().map(|id| attribute(semconv::CONVERSATION_ID, id)));
-    all.extend(span.provider.as_deref().map(|name| attribute(semconv::PROVIDER_NAME, semconv::provider(name))));
+    all.extend(
+        span.provider.as_deref().map(|name| attribute(semconv::PROVIDER_NAME, semconv::provider(name))),
+    );
     match span.head.kind {
         SpanKind::Agent => agent(span, options, &mut all),
         SpanKind::Llm => llm(span, &mut all),
@@ -230,7 +236,12 @@ fn content<'a>(span: &'a FinishedSpan, options: &EncodeOptions, all: &mut Vec<At
     }
 }
 
-fn written_messages(span: &FinishedSpan, asked: &[Message], answered: &[Message], all: &mut Vec<Attribute<'_>>) {
+fn written_messages(
+    span: &FinishedSpan,
+    asked: &[Message],
+    answered: &[Message],
+    all: &mut Vec<Attribute<'_>>,
+) {
     if !asked.is_empty() {
         all.push(attribute(semconv::INPUT_MESSAGES, messages::input_text(asked)));
     }

@@ -21,11 +21,14 @@ use crate::{Otlp, json, protobuf};
 
 /// Defaults of the specification.
 const MAX_BATCH: usize = 512;
-const METRIC_INTERVAL: Duration = Duration::from_secs(60);
+const METRIC_INTERVAL: Duration = Duration::from_mins(1);
 const MAX_PER_SPAN: usize = 128;
 
 /// How long a span waits for others. The specification says five seconds; a second is as cheap and shows runs sooner.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// Metrics are handed over all at once.
+const METRIC_LINGER: Duration = Duration::from_millis(10);
 
 /// What is made when the first span comes: a mere check of the configuration starts nothing.
 #[derive(Default)]
@@ -88,7 +91,9 @@ impl SpanExporter for Otlp {
         }
         let handles = open.spans.iter().map(|(handle, _)| handle);
         let handles: Vec<_> = handles.chain(open.metrics.iter().map(|metrics| &metrics.handle)).collect();
-        handles.iter().for_each(|handle| handle.begin_shutdown(deadline));
+        for handle in &handles {
+            handle.begin_shutdown(deadline);
+        }
         for handle in handles {
             handle.shutdown(end.saturating_duration_since(Instant::now()));
         }
@@ -115,7 +120,11 @@ impl Otlp {
         }
         let spans = self.sender.plan.spans.clone().map(|route| self.start_spans(route, &resource));
         let metrics = self.sender.plan.metrics.clone().map(|route| self.start_metrics(route, &resource));
-        Ok(Open { options: self.options(&settings), spans: spans.transpose()?, metrics: metrics.transpose()? })
+        Ok(Open {
+            options: self.options(&settings),
+            spans: spans.transpose()?,
+            metrics: metrics.transpose()?,
+        })
     }
 
     fn options(&self, settings: &TelemetrySettings) -> EncodeOptions {
@@ -148,7 +157,8 @@ impl Otlp {
 
     fn start_metrics(&self, route: Route, resource: &[Attribute<'_>]) -> Result<MetricsSender, HookError> {
         let (protocol, config) = (route.protocol, self.config(&route));
-        let destination = request::Otlp::new(What::Metrics, route, limits(MAX_BATCH, LINGER), resource);
+        let destination =
+            request::Otlp::new(What::Metrics, route, limits(MAX_BATCH, METRIC_LINGER), resource);
         let delta = self.temporality == Some(Temporality::Delta);
         Ok(MetricsSender {
             not_served: destination.not_served(),
@@ -187,5 +197,13 @@ impl MetricsSender {
         for metric in self.counts.export(nanos(SystemTime::now()), write) {
             self.handle.send(Item::new(metric));
         }
+    }
+}
+
+#[cfg(test)]
+impl Otlp {
+    /// What the variables mean.
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.sender.plan
     }
 }

@@ -102,7 +102,8 @@ fn data_point(point: &Point<'_>, bounds: &[f64]) -> Json {
 }
 
 fn attributes(attributes: &[Attribute<'_>]) -> Json {
-    let object = |attribute: &Attribute<'_>| json!({ "key": attribute.key, "value": any_value(&attribute.value) });
+    let object =
+        |attribute: &Attribute<'_>| json!({ "key": attribute.key, "value": any_value(&attribute.value) });
     attributes.iter().map(object).collect()
 }
 

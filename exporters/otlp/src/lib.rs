@@ -22,6 +22,8 @@ mod protobuf;
 mod request;
 mod resource;
 mod semconv;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::num::NonZeroUsize;

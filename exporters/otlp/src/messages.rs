@@ -21,8 +21,15 @@ pub(crate) struct Message {
 pub(crate) enum Part {
     Text(String),
     Reasoning(String),
-    ToolCall { id: Option<String>, name: String, arguments: Json },
-    ToolResponse { id: Option<String>, response: Json },
+    ToolCall {
+        id: Option<String>,
+        name: String,
+        arguments: Json,
+    },
+    ToolResponse {
+        id: Option<String>,
+        response: Json,
+    },
     /// An image, a file or something that we do not know, as it was given.
     Other(Json),
 }
@@ -67,7 +74,9 @@ fn collect(json: Json, role: &str, depth: u32, into: &mut Vec<Message>) {
         Json::Null => {}
         Json::String(text) => into.push(Message::of_text(role, text)),
         Json::Array(items) if depth > 0 => {
-            items.into_iter().for_each(|item| collect(item, role, depth - 1, into));
+            for item in items {
+                collect(item, role, depth - 1, into);
+            }
         }
         Json::Object(object) => collect_object(object, role, depth, into),
         other => into.push(Message::of_text(role, other.to_string())),
@@ -77,7 +86,9 @@ fn collect(json: Json, role: &str, depth: u32, into: &mut Vec<Message>) {
 /// A message, or an object that holds some.
 fn collect_object(mut object: Map<String, Json>, role: &str, depth: u32, into: &mut Vec<Message>) {
     // A message within a message: a choice of OpenAI, a generation of LangChain.
-    if depth > 0 && let Some(Json::Object(mut inner)) = object.remove("message") {
+    if depth > 0
+        && let Some(Json::Object(mut inner)) = object.remove("message")
+    {
         let outer_reason = object.remove("finish_reason");
         if let Some(reason) = outer_reason.filter(|_| !inner.contains_key("finish_reason")) {
             inner.insert("finish_reason".to_owned(), reason);
@@ -119,8 +130,7 @@ impl Message {
     /// All text of it.
     pub(crate) fn text(&self) -> String {
         let texts = self.parts.iter().filter_map(|part| match part {
-            Part::Text(text) => Some(text.clone()),
-            Part::ToolResponse { response: Json::String(text), .. } => Some(text.clone()),
+            Part::Text(text) | Part::ToolResponse { response: Json::String(text), .. } => Some(text.clone()),
             Part::ToolResponse { response, .. } => Some(response.to_string()),
             Part::Other(json) => Some(json.to_string()),
             Part::Reasoning(_) | Part::ToolCall { .. } => None,

@@ -37,8 +37,20 @@ const SECONDS: &[f64] =
     &[0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
 
 const TOKENS: &[f64] = &[
-    1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0, 4_194_304.0,
-    16_777_216.0, 67_108_864.0,
+    1.0,
+    4.0,
+    16.0,
+    64.0,
+    256.0,
+    1024.0,
+    4096.0,
+    16384.0,
+    65536.0,
+    262_144.0,
+    1_048_576.0,
+    4_194_304.0,
+    16_777_216.0,
+    67_108_864.0,
 ];
 
 const METRICS: [Description; 4] = [
@@ -150,8 +162,7 @@ impl Metrics {
     fn add(&mut self, metric: Metric, attributes: Attributes, value: f64, times: u64) {
         let table = &mut self.tables[metric as usize];
         let is_full = table.len() >= MAX_POINTS && !table.contains_key(&attributes);
-        let attributes =
-            if is_full { vec![("otel.metric.overflow", "true".to_owned())] } else { attributes };
+        let attributes = if is_full { vec![("otel.metric.overflow", "true".to_owned())] } else { attributes };
         let bounds = METRICS[metric as usize].bounds;
         let counts = table.entry(attributes).or_insert_with(|| Counts::new(bounds.len()));
         counts.add(value, times, bounds);

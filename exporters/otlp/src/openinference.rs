@@ -1,4 +1,4 @@
-//! The attributes of `OpenInference`, which Phoenix and others show: written besides those of OpenTelemetry, if asked for.
+//! The attributes of OpenInference, which Phoenix and others show: written besides those of OpenTelemetry, if asked for.
 //!
 //! Rule: `input.value` and `output.value` are there together or not at all: receivers take both from one family.
 
@@ -108,7 +108,8 @@ fn value<'a>(
     let is_structure = |content: &&Content| {
         content.as_json().is_some_and(|json| json.get().trim_start().starts_with(['{', '[']))
     };
-    let mime_type = if content.filter(is_structure).is_some() { "application/json" } else { "text/plain" };
+    let mime_type =
+        if content.as_ref().is_some_and(is_structure) { "application/json" } else { "text/plain" };
     let text = content.map_or_else(|| "".into(), Content::text);
     into.push(attribute(value_key, text));
     into.push(attribute(type_key, mime_type));

@@ -26,7 +26,8 @@ pub(crate) fn parse_pairs(text: &str) -> Result<Vec<(String, String)>, PairsErro
 }
 
 /// Headers that requests have anyhow.
-const OWN_HEADERS: [&str; 5] = ["content-type", "content-encoding", "content-length", "host", "transfer-encoding"];
+const OWN_HEADERS: [&str; 5] =
+    ["content-type", "content-encoding", "content-length", "host", "transfer-encoding"];
 
 /// Reads a list of headers. Names come out in lower case.
 pub(crate) fn parse_headers(text: &str) -> Result<Vec<(String, Secret)>, PairsError> {

@@ -58,7 +58,8 @@ pub(crate) fn plan(otlp: &Otlp, reader: &mut EnvironmentReader<'_>) -> Plan {
 
 /// Not if only spans have an address: then the default one would be a guess.
 fn sends_metrics(otlp: &Otlp) -> bool {
-    let somewhere = otlp.metrics_endpoint.is_some() || otlp.endpoint.is_some() || otlp.traces_endpoint.is_none();
+    let somewhere =
+        otlp.metrics_endpoint.is_some() || otlp.endpoint.is_some() || otlp.traces_endpoint.is_none();
     somewhere && otlp.metrics_exporter != Some(Signal::Off)
 }
 
@@ -66,7 +67,8 @@ fn route(otlp: &Otlp, what: What, reader: &mut EnvironmentReader<'_>) -> Option<
     let metrics = what == What::Metrics;
     let own = if metrics { &otlp.metrics_endpoint } else { &otlp.traces_endpoint };
     let general = || otlp.endpoint.clone().unwrap_or_else(Endpoint::local);
-    let url = own.as_ref().map_or_else(|| general().for_signal(PATHS[usize::from(metrics)]), Endpoint::as_it_is);
+    let url =
+        own.as_ref().map_or_else(|| general().for_signal(PATHS[usize::from(metrics)]), Endpoint::as_it_is);
     let compression = if metrics { otlp.metrics_compression } else { otlp.traces_compression };
     let timeout = if metrics { otlp.metrics_timeout } else { otlp.traces_timeout };
     Some(Route {
@@ -111,7 +113,13 @@ fn protocol(otlp: &Otlp, what: What, reader: &mut EnvironmentReader<'_>) -> Opti
     match own.or(otlp.protocol).unwrap_or_default() {
         Protocol::Grpc => {
             let way_out = "set `http/protobuf` and the receiver's port for HTTP, usually 4318";
-            tell_once(reader, otlp, what, name, format!("`{name}` is `grpc`, which is not supported; {way_out}"));
+            tell_once(
+                reader,
+                otlp,
+                what,
+                name,
+                format!("`{name}` is `grpc`, which is not supported; {way_out}"),
+            );
             None
         }
         protocol => Some(protocol),
@@ -131,10 +139,8 @@ fn tell_once(
         "OTEL_EXPORTER_OTLP_HEADERS" => otlp.traces_headers.is_none(),
         _ => otlp.traces_protocol.is_none(),
     };
-    let told = what == What::Metrics
-        && is_general
-        && spans_used_it
-        && otlp.traces_exporter != Some(Signal::Off);
+    let told =
+        what == What::Metrics && is_general && spans_used_it && otlp.traces_exporter != Some(Signal::Off);
     if !told {
         reader.problem(name, message);
     }
@@ -142,7 +148,9 @@ fn tell_once(
 
 fn delivery(otlp: &Otlp, reader: &mut EnvironmentReader<'_>) -> DeliveryConfig {
     let mut config = DeliveryConfig::from_environment(reader.environment()).unwrap_or_else(|problems| {
-        problems.into_iter().for_each(|problem| reader.problem(problem.variable, problem.message));
+        for problem in problems {
+            reader.problem(problem.variable, problem.message);
+        }
         DeliveryConfig::default()
     });
     if let Some(spans) = otlp.max_queue_size {

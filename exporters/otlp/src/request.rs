@@ -124,7 +124,9 @@ impl Destination for Otlp {
 
     fn request(&self, _sending: &Sending<'_>) -> Request {
         let headers = self.route.headers.iter();
-        headers.fold(Request::post(&self.route.url), |request, (name, value)| request.secret_header(name.clone(), value.clone()))
+        headers.fold(Request::post(&self.route.url), |request, (name, value)| {
+            request.secret_header(name.clone(), value.clone())
+        })
     }
 
     fn encoding(&self) -> Encoding {

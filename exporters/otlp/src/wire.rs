@@ -29,6 +29,7 @@ pub(crate) enum Kind {
 }
 
 /// A span.
+#[expect(clippy::struct_field_names, reason = "the names are those of OTLP")]
 #[derive(Clone, Debug)]
 pub(crate) struct Span<'a> {
     pub(crate) trace_id: [u8; 16],
