@@ -54,7 +54,9 @@ fn oteltap_reads_the_spans_and_the_metrics() {
 
 #[test]
 fn phoenix_shows_the_tree_the_tokens_the_messages_and_the_error() {
-    let Some(program) = requires::program("phoenix") else { return };
+    let phoenix_program =
+        requires::heavy("CHARM_TEST_PHOENIX", "the program `phoenix` of `arize-phoenix` from PyPI");
+    let Some(program) = phoenix_program else { return };
     let (port, grpc, data) = (free_port(), free_port(), tempfile::tempdir().expect("a scratch folder"));
     let mut receiver = Receiver::start(phoenix(&program, port, grpc, data.path()));
     receiver.drain();

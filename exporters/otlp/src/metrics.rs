@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use charm_telemetry_core::trace::{FinishedSpan, SpanKind};
 
-use crate::encode::{error_type, input_tokens, operation};
+use crate::encode::{error_type, input_tokens, known_name, operation};
 use crate::semconv;
 use crate::wire::{Attribute, Histogram, Point, attribute};
 
@@ -23,6 +23,8 @@ enum Metric {
     Duration,
     TimeToFirstChunk,
     TimePerChunk,
+    ToolDuration,
+    AgentDuration,
 }
 
 /// What is fixed about a metric.
@@ -53,7 +55,10 @@ const TOKENS: &[f64] = &[
     67_108_864.0,
 ];
 
-const METRICS: [Description; 4] = [
+const AGENT_SECONDS: &[f64] = &[0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 102.4, 204.8, 409.6];
+
+/// The last two are not in v1.41 but in its successor, and the official helper for Python sends them with the others.
+const METRICS: [Description; 6] = [
     Description {
         name: "gen_ai.client.token.usage",
         unit: "{token}",
@@ -77,6 +82,18 @@ const METRICS: [Description; 4] = [
         unit: "s",
         text: "Time per chunk of a streamed answer after the first.",
         bounds: SECONDS,
+    },
+    Description {
+        name: "gen_ai.execute_tool.duration",
+        unit: "s",
+        text: "Duration of a call of a tool.",
+        bounds: SECONDS,
+    },
+    Description {
+        name: "gen_ai.invoke_agent.duration",
+        unit: "s",
+        text: "Duration of a run of the agent.",
+        bounds: AGENT_SECONDS,
     },
 ];
 
@@ -108,15 +125,21 @@ impl Metrics {
         Self { delta, start_nanos: now_nanos, tables: Default::default() }
     }
 
-    /// Counts a span: calls of models, and how long tools, searches and runs took.
+    /// Counts a span: the tokens and the stream of a model, and how long everything took.
     pub(crate) fn record(&mut self, span: &FinishedSpan) {
-        let mut attributes = common_attributes(span);
-        if span.head.kind == SpanKind::Llm {
-            self.record_tokens(span, &attributes);
-            self.record_stream(span, &attributes);
-        }
+        let mut attributes = attributes_of(span);
+        let metric = match span.head.kind {
+            SpanKind::Llm => {
+                self.record_tokens(span, &attributes);
+                self.record_stream(span, &attributes);
+                Metric::Duration
+            }
+            SpanKind::Retrieval => Metric::Duration,
+            SpanKind::Tool => Metric::ToolDuration,
+            SpanKind::Agent => Metric::AgentDuration,
+        };
         attributes.extend(error_type(span).map(|class| (semconv::ERROR_TYPE, class.to_owned())));
-        self.add(Metric::Duration, attributes, span.duration.as_secs_f64(), 1);
+        self.add(metric, attributes, span.duration.as_secs_f64(), 1);
     }
 
     /// What there is to send, as histograms; then, for deltas, nothing is counted any more.
@@ -186,18 +209,21 @@ impl Counts {
     }
 }
 
-fn common_attributes(span: &FinishedSpan) -> Attributes {
-    let mut attributes = vec![(semconv::OPERATION_NAME, operation(span.head.kind).to_owned())];
-    let provider = span.provider.as_deref().map(semconv::provider);
+fn attributes_of(span: &FinishedSpan) -> Attributes {
     let response_model = span.response_model.as_deref().or(span.model.as_deref());
-    for (key, value) in [
-        (semconv::PROVIDER_NAME, provider),
-        (semconv::REQUEST_MODEL, span.model.as_deref()),
-        (semconv::RESPONSE_MODEL, response_model),
-    ] {
-        attributes.extend(value.map(|value| (key, value.to_owned())));
-    }
-    attributes
+    let values = match span.head.kind {
+        SpanKind::Agent => vec![(semconv::AGENT_NAME, known_name(span))],
+        SpanKind::Tool => {
+            vec![(semconv::TOOL_NAME, known_name(span)), (semconv::TOOL_TYPE, Some("function"))]
+        }
+        SpanKind::Llm | SpanKind::Retrieval => vec![
+            (semconv::OPERATION_NAME, Some(operation(span.head.kind))),
+            (semconv::PROVIDER_NAME, span.provider.as_deref().map(semconv::provider)),
+            (semconv::REQUEST_MODEL, span.model.as_deref()),
+            (semconv::RESPONSE_MODEL, response_model),
+        ],
+    };
+    values.into_iter().filter_map(|(key, value)| Some((key, value?.to_owned()))).collect()
 }
 
 fn point<'a>(attributes: &'a Attributes, counts: &'a Counts, [start_nanos, nanos]: [u64; 2]) -> Point<'a> {

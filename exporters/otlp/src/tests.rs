@@ -8,4 +8,5 @@ mod encoding;
 mod end_to_end;
 mod metrics;
 mod payload;
+mod reference;
 mod script;

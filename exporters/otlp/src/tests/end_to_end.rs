@@ -71,7 +71,7 @@ fn a_run_arrives_whole_with_its_metrics_and_without_content() {
     }
     let metrics = of_path(&requests, "/v1/metrics");
     let metrics = ExportMetricsServiceRequest::decode(&*metrics[0].body).unwrap();
-    assert_eq!(metrics.resource_metrics[0].scope_metrics[0].metrics.len(), 4);
+    assert_eq!(metrics.resource_metrics[0].scope_metrics[0].metrics.len(), 6);
 }
 
 #[test]

@@ -43,6 +43,8 @@ fn the_names_units_and_bounds_are_those_of_the_conventions() {
             ("gen_ai.client.operation.duration", "s"),
             ("gen_ai.client.operation.time_to_first_chunk", "s"),
             ("gen_ai.client.operation.time_per_output_chunk", "s"),
+            ("gen_ai.execute_tool.duration", "s"),
+            ("gen_ai.invoke_agent.duration", "s"),
         ]
     );
     let bounds = |name: &str| histogram(&sent, name).data_points[0].explicit_bounds.clone();
@@ -72,7 +74,10 @@ fn tokens_are_counted_by_type_and_durations_by_operation_and_error() {
     // 7 lies in (4, 16], the third bucket.
     assert_eq!(of("output").bucket_counts[2], 1);
     let durations = &histogram(&sent, "gen_ai.client.operation.duration").data_points;
-    let failed = durations.iter().find(|point| has(point, "gen_ai.operation.name", "execute_tool")).unwrap();
+    assert_eq!(durations.len(), 2);
+    assert!(durations.iter().any(|point| has(point, "gen_ai.operation.name", "retrieval")));
+    let failed = &histogram(&sent, "gen_ai.execute_tool.duration").data_points[0];
+    assert!(has(failed, "gen_ai.tool.name", "weather"));
     assert!(has(failed, "error.type", "ValueError"));
     assert_eq!(failed.sum, Some(0.03));
     let first = &histogram(&sent, "gen_ai.client.operation.time_to_first_chunk").data_points[0];
