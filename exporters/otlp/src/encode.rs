@@ -118,7 +118,8 @@ pub(crate) fn nanos(time: SystemTime) -> u64 {
 
 fn name(span: &FinishedSpan) -> Cow<'_, str> {
     let operation = operation(span.head.kind);
-    let what = if span.head.kind == SpanKind::Llm { span.model.as_deref() } else { known_name(span) };
+    let model = || span.model.as_deref().or(span.response_model.as_deref());
+    let what = if span.head.kind == SpanKind::Llm { model() } else { known_name(span) };
     what.map_or(Cow::Borrowed(operation), |what| format!("{operation} {what}").into())
 }
 

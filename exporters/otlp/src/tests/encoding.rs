@@ -358,8 +358,10 @@ fn a_call_of_an_unknown_model_and_an_agent_without_a_name_are_named_by_the_opera
         trace.run_start(at(0, 0, 0), &raw(&json!({})));
         trace.llm_start(at(1, 1, 0), &LlmStart::default());
         trace.llm_end(at(2, 1, 0), &LlmEnd::new());
+        trace.llm_start(at(2, 2, 0), &LlmStart::default());
+        trace.llm_end(at(3, 2, 0), &LlmEnd::new().model("told-late"));
         trace.run_end(at(3, 0, 0), &raw(&json!("x")));
     });
     let names: Vec<_> = spans.iter().map(|span| wire(span, &options()).name).collect();
-    assert_eq!(names, ["chat", "invoke_agent"]);
+    assert_eq!(names, ["chat", "chat told-late", "invoke_agent"]);
 }
