@@ -4,6 +4,8 @@
 
 #[cfg(feature = "datadog")]
 use charm_telemetry_datadog as _;
+#[cfg(feature = "otlp")]
+use charm_telemetry_otlp as _;
 
 /// Called by `main`, so that this file and what it names are part of every binary.
 pub(crate) fn link() {}

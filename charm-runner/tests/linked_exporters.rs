@@ -9,6 +9,8 @@ use charm_telemetry_core::Registry;
 const EXPECTED: &[&str] = &[
     #[cfg(feature = "datadog")]
     "datadog",
+    #[cfg(feature = "otlp")]
+    "otlp",
 ];
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a test needs from the machine: the Python environment, Node, valgrind, strace.
 //!
-//! Rule: what is missing skips the test loudly, by name, and fails it where nothing may be skipped.
+//! Rule: what is missing skips the test loudly, by name, and fails it where nothing may be skipped. Only what is too heavy
+//! for every run is never required.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -57,17 +58,29 @@ pub fn program(name: &str) -> Option<PathBuf> {
     })
 }
 
+/// A program that is too heavy to be installed for every run of the tests: the variable says where it is. `None` after
+/// saying that the calling test is skipped, also where nothing else may be.
+pub fn heavy(variable: &str, what: &str) -> Option<PathBuf> {
+    let found = std::env::var_os(variable).map(PathBuf::from).filter(|file| file.is_file());
+    if found.is_none() {
+        tell(&format!("{}: needs {what}; set {variable} to the program", test_name()));
+    }
+    found
+}
+
 fn default_venv() -> PathBuf {
     workspace::root().join("target/test-venv")
 }
 
 pub(crate) fn missing<T>(what: &str, way_out: &str) -> Option<T> {
-    let thread = std::thread::current();
-    let test = thread.name().unwrap_or("a test");
-    let line = format!("{test}: needs {what}; {way_out}");
+    let line = format!("{}: needs {what}; {way_out}", test_name());
     assert!(std::env::var_os("CHARM_TEST_REQUIRE_ALL").is_none_or(|value| value != "1"), "{line}");
     tell(&line);
     None
+}
+
+fn test_name() -> String {
+    std::thread::current().name().unwrap_or("a test").to_owned()
 }
 
 /// Past the test harness, which swallows what a passing test prints, and into the list that `cargo xtask test` counts.

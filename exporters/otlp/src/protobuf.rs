@@ -1,0 +1,219 @@
+//! OTLP as protobuf, written field by field into one buffer.
+//!
+//! Rule: the bytes are what `prost` would write for the same message; the tests decode every one of them with the
+//! official types. Field numbers are those of `opentelemetry/proto/{trace,metrics,common}/v1`.
+//!
+//! An own writer because it needs no copy of a span in generated types: about a sixth of the time for each span, and no
+//! dependency that changes with every minor release of OpenTelemetry.
+
+use crate::wire::{Attribute, Event, Histogram, Point, Span, Value};
+
+/// `SpanFlags`: whether the parent is remote is known.
+pub(crate) const HAS_IS_REMOTE: u32 = 0x100;
+
+/// `SpanFlags`: the parent is remote.
+pub(crate) const IS_REMOTE: u32 = 0x200;
+
+const STATUS_ERROR: u64 = 2;
+const DELTA: u64 = 1;
+const CUMULATIVE: u64 = 2;
+
+/// A `Span`.
+pub(crate) fn span(span: &Span<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512);
+    bytes(&mut out, 1, &span.trace_id);
+    bytes(&mut out, 2, &span.span_id);
+    text(&mut out, 3, span.trace_state);
+    if let Some(parent) = &span.parent {
+        bytes(&mut out, 4, parent);
+    }
+    text(&mut out, 5, &span.name);
+    number(&mut out, 6, span.kind as u64);
+    fixed64(&mut out, 7, span.start_nanos);
+    fixed64(&mut out, 8, span.end_nanos);
+    attributes(&mut out, 9, &span.attributes);
+    number(&mut out, 10, span.dropped_attributes.into());
+    for event in &span.events {
+        message(&mut out, 11, |out| write_event(out, event));
+    }
+    number(&mut out, 12, span.dropped_events.into());
+    if let Some(error) = &span.error {
+        message(&mut out, 15, |out| {
+            text(out, 2, error);
+            number(out, 3, STATUS_ERROR);
+        });
+    }
+    tag(&mut out, 16, 5);
+    out.extend_from_slice(&span.flags.to_le_bytes());
+    out
+}
+
+/// A `Metric`.
+pub(crate) fn metric(metric: &Histogram<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512);
+    text(&mut out, 1, metric.name);
+    text(&mut out, 2, metric.description);
+    text(&mut out, 3, metric.unit);
+    message(&mut out, 9, |out| {
+        for point in &metric.points {
+            message(out, 1, |out| write_point(out, point, metric.bounds));
+        }
+        number(out, 2, if metric.delta { DELTA } else { CUMULATIVE });
+    });
+    out
+}
+
+/// What stands around the spans or the metrics of a request; the field numbers are the same for both.
+pub(crate) struct Envelope {
+    /// The `Resource` with its tag.
+    resource: Vec<u8>,
+    /// The `InstrumentationScope` with its tag.
+    scope: Vec<u8>,
+    schema_url: &'static str,
+}
+
+impl Envelope {
+    /// For a resource with these attributes.
+    pub(crate) fn new(resource: &[Attribute<'_>], scope: (&str, &str), schema_url: &'static str) -> Self {
+        let mut envelope = Self { resource: Vec::new(), scope: Vec::new(), schema_url };
+        message(&mut envelope.resource, 1, |out| attributes(out, 1, resource));
+        message(&mut envelope.scope, 1, |out| {
+            text(out, 1, scope.0);
+            text(out, 2, scope.1);
+        });
+        envelope
+    }
+
+    /// An `ExportTraceServiceRequest` or `ExportMetricsServiceRequest` of messages that are written already.
+    pub(crate) fn wrap<'a>(&self, parts: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
+        let size = parts.clone().map(|part| part.len() + 6).sum::<usize>();
+        let mut out = Vec::with_capacity(size + self.resource.len() + self.scope.len() + 128);
+        message(&mut out, 1, |out| {
+            out.extend_from_slice(&self.resource);
+            message(out, 2, |out| {
+                out.extend_from_slice(&self.scope);
+                for part in parts {
+                    bytes(out, 2, part);
+                }
+                text(out, 3, self.schema_url);
+            });
+            text(out, 3, self.schema_url);
+        });
+        out
+    }
+}
+
+fn write_event(out: &mut Vec<u8>, event: &Event<'_>) {
+    fixed64(out, 1, event.nanos);
+    text(out, 2, &event.name);
+    attributes(out, 3, &event.attributes);
+}
+
+fn write_point(out: &mut Vec<u8>, point: &Point<'_>, bounds: &[f64]) {
+    fixed64(out, 2, point.start_nanos);
+    fixed64(out, 3, point.nanos);
+    fixed64(out, 4, point.count);
+    double(out, 5, point.sum);
+    packed(out, 6, point.buckets.iter().map(|count| count.to_le_bytes()));
+    packed(out, 7, bounds.iter().map(|bound| bound.to_le_bytes()));
+    attributes(out, 9, &point.attributes);
+    double(out, 11, point.min);
+    double(out, 12, point.max);
+}
+
+fn attributes(out: &mut Vec<u8>, field: u32, attributes: &[Attribute<'_>]) {
+    for attribute in attributes {
+        message(out, field, |out| {
+            text(out, 1, &attribute.key);
+            message(out, 2, |out| any_value(out, &attribute.value));
+        });
+    }
+}
+
+/// A member of a `oneof` is written even if it is empty or zero: else there would be no value at all.
+fn any_value(out: &mut Vec<u8>, value: &Value<'_>) {
+    match value {
+        Value::Text(text) => bytes(out, 1, text.as_bytes()),
+        Value::Bool(truth) => {
+            tag(out, 2, 0);
+            out.push(u8::from(*truth));
+        }
+        Value::Int(number) => {
+            tag(out, 3, 0);
+            varint(out, number.cast_unsigned());
+        }
+        Value::Double(number) => double(out, 4, *number),
+        Value::Texts(texts) => message(out, 5, |out| {
+            for text in texts {
+                message(out, 1, |out| bytes(out, 1, text.as_bytes()));
+            }
+        }),
+    }
+}
+
+/// A message whose length is known only when it is written.
+fn message(out: &mut Vec<u8>, field: u32, write: impl FnOnce(&mut Vec<u8>)) {
+    tag(out, field, 2);
+    let start = out.len();
+    out.push(0);
+    write(out);
+    let length = out.len() - start - 1;
+    if let Ok(short @ ..0x80) = u8::try_from(length) {
+        out[start] = short;
+        return;
+    }
+    let mut prefix = Vec::with_capacity(10);
+    varint(&mut prefix, length as u64);
+    out.splice(start..=start, prefix);
+}
+
+fn bytes(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
+    tag(out, field, 2);
+    varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// Left out if it is empty, as every field that has its default.
+fn text(out: &mut Vec<u8>, field: u32, text: &str) {
+    if !text.is_empty() {
+        bytes(out, field, text.as_bytes());
+    }
+}
+
+fn number(out: &mut Vec<u8>, field: u32, number: u64) {
+    if number != 0 {
+        tag(out, field, 0);
+        varint(out, number);
+    }
+}
+
+fn fixed64(out: &mut Vec<u8>, field: u32, number: u64) {
+    if number != 0 {
+        tag(out, field, 1);
+        out.extend_from_slice(&number.to_le_bytes());
+    }
+}
+
+fn double(out: &mut Vec<u8>, field: u32, number: f64) {
+    tag(out, field, 1);
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+fn packed(out: &mut Vec<u8>, field: u32, numbers: impl ExactSizeIterator<Item = [u8; 8]>) {
+    tag(out, field, 2);
+    varint(out, numbers.len() as u64 * 8);
+    numbers.for_each(|number| out.extend_from_slice(&number));
+}
+
+fn tag(out: &mut Vec<u8>, field: u32, wire_type: u32) {
+    varint(out, u64::from(field << 3 | wire_type));
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "only the lowest seven bits are meant")]
+fn varint(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}

@@ -1,0 +1,12 @@
+//! What leaves, read back with the official types of OpenTelemetry.
+//!
+//! Rule: that a receiver said 200 proves nothing; every test looks at the bytes that it got.
+
+mod classifying;
+mod configuration;
+mod encoding;
+mod end_to_end;
+mod metrics;
+mod payload;
+mod reference;
+mod script;

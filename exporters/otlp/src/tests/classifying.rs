@@ -1,0 +1,101 @@
+//! The table of answers.
+
+use std::time::Duration;
+
+use charm_telemetry_core::DropReason;
+use charm_telemetry_core::delivery::{Disposition, Response};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceResponse,
+};
+use prost::Message as _;
+
+use crate::classify::{classify, is_not_served};
+
+fn check(status: u16, expected: &Disposition) {
+    assert_eq!(classify(&Response::new(status)), *expected, "{status}");
+}
+
+fn partly(rejected: i64, reason: &str) -> ExportTraceServiceResponse {
+    let partial = ExportTracePartialSuccess { rejected_spans: rejected, error_message: reason.to_owned() };
+    ExportTraceServiceResponse { partial_success: Some(partial) }
+}
+
+#[test]
+fn only_four_statuses_are_tried_again_by_themselves() {
+    for status in [429, 502, 503, 504] {
+        check(status, &Disposition::RetryAfter(None));
+    }
+    for status in (400..600).filter(|status| ![429, 502, 503, 504].contains(status)) {
+        let answer = classify(&Response::new(status));
+        assert!(!matches!(answer, Disposition::RetryAfter(_) | Disposition::Delivered), "{status}");
+    }
+}
+
+#[test]
+fn a_shared_table_would_be_wrong_about_500_and_408() {
+    for status in [408, 500, 501, 505, 409, 425] {
+        check(status, &Disposition::Drop(DropReason::PermanentStatus));
+    }
+}
+
+#[test]
+fn our_own_faults_keep_the_batch_until_they_are_mended() {
+    for status in [301, 308, 401, 403, 404, 405, 407, 415] {
+        check(status, &Disposition::Pause);
+    }
+    check(413, &Disposition::TooLarge);
+    check(400, &Disposition::Bisect);
+    check(422, &Disposition::Bisect);
+}
+
+#[test]
+fn the_receiver_says_when_in_seconds_or_by_a_date() {
+    let seconds = Response::new(429).with_header("Retry-After", "7");
+    assert_eq!(classify(&seconds), Disposition::RetryAfter(Some(Duration::from_secs(7))));
+    let past = Response::new(503).with_header("Retry-After", "Sun, 06 Nov 1994 08:49:37 GMT");
+    assert_eq!(classify(&past), Disposition::RetryAfter(Some(Duration::ZERO)));
+}
+
+#[test]
+fn a_partial_success_is_counted_and_never_tried_again() {
+    let protobuf = Response::new(200)
+        .with_header("content-type", "application/x-protobuf")
+        .with_body(partly(3, "bad ids").encode_to_vec());
+    let expected = Disposition::PartlyRejected { rejected: 3, reason: "bad ids".to_owned() };
+    assert_eq!(classify(&protobuf), expected);
+    for body in [
+        r#"{"partialSuccess":{"rejectedSpans":"3","errorMessage":"bad ids"}}"#,
+        r#"{"partialSuccess":{"rejectedDataPoints":3,"errorMessage":"bad ids"}}"#,
+    ] {
+        let json = Response::new(200).with_header("content-type", "application/json").with_body(body);
+        assert_eq!(classify(&json), expected, "{body}");
+    }
+}
+
+#[test]
+fn a_warning_and_what_cannot_be_read_are_no_loss() {
+    let warning = Response::new(200).with_body(partly(0, "slow down").encode_to_vec());
+    let negative = Response::new(200).with_body(partly(-1, "").encode_to_vec());
+    for response in [
+        warning,
+        negative,
+        Response::new(200),
+        Response::new(204),
+        Response::new(200).with_body("ok"),
+        Response::new(200)
+            .with_body([0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
+        Response::new(200).with_header("content-type", "application/json").with_body("{}"),
+        Response::new(200).with_header("content-type", "application/json").with_body("<html>"),
+    ] {
+        assert_eq!(classify(&response), Disposition::Delivered, "{response:?}");
+    }
+}
+
+#[test]
+fn a_receiver_that_knows_no_metrics_is_told_from_one_that_is_ill() {
+    for (status, expected) in
+        [(404, true), (405, true), (501, true), (503, false), (401, false), (200, false)]
+    {
+        assert_eq!(is_not_served(&Response::new(status)), expected, "{status}");
+    }
+}
