@@ -1,0 +1,3 @@
+//! Tests.
+//!
+//! Rule: read back.
