@@ -28,7 +28,7 @@ impl Endpoint {
 
 /// What people put around a value in a file of variables.
 pub(crate) fn unquoted(text: &str) -> &str {
-    text.trim().trim_matches('"').trim_matches('\'')
+    text.trim().trim_matches('"').trim_matches('\'').trim()
 }
 
 impl FromStr for Endpoint {

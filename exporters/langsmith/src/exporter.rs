@@ -22,12 +22,20 @@ pub(crate) const MAX_AGE: Duration = Duration::from_hours(23);
 
 /// What is there once the first span has come.
 #[derive(Default)]
-pub(crate) struct Sending(Option<Arc<Ready>>);
+pub(crate) struct Sending(pub(crate) Option<Arc<Ready>>);
 
+/// How runs are written and where they go.
 pub(crate) struct Ready {
     encoder: Encoder,
     delivery: DeliveryHandle,
     early: Option<EarlyPosts>,
+}
+
+#[cfg(test)]
+impl Ready {
+    pub(crate) fn delivery(&self) -> &DeliveryHandle {
+        &self.delivery
+    }
 }
 
 impl SpanExporter for LangsmithExporter {
