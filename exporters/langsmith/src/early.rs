@@ -185,7 +185,7 @@ mod tests {
         let (mut waiting, start) = (Waiting::default(), Instant::now());
         for number in 0..10_000 {
             let id = Uuid::from_u128(number);
-            waiting.begin(id, item(1), start + Duration::from_secs(3600));
+            waiting.begin(id, item(1), start + Duration::from_hours(1));
             if number > 0 {
                 waiting.end(id);
             }

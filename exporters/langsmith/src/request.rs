@@ -75,7 +75,7 @@ impl Project {
 }
 
 impl Destination for Project {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "langsmith"
     }
 

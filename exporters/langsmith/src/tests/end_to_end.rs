@@ -10,6 +10,7 @@ use charm_telemetry_core::testing::{Answer, MemoryWriter, ReceiverDouble};
 use charm_telemetry_core::{DropReason, Environment, LlmEnd, LlmStart, Manager, TokenUsage};
 use serde_json::json;
 
+use super::checker::Run;
 use super::support::{KEY, exporter, finish, ingested, judge, langsmith, plain, recorded_run, runs, runs_of};
 
 const ZSTD: &str = r#"{"instance_flags":{"zstd_compression_enabled":true}}"#;
@@ -46,7 +47,7 @@ fn an_agent_that_a_manager_runs_is_read_back_whole() {
     manager.shutdown(Duration::from_secs(20));
 
     let runs = runs(&double);
-    let names: Vec<_> = runs.iter().map(|run| run.name()).collect();
+    let names: Vec<_> = runs.iter().map(Run::name).collect();
     assert_eq!(names, ["forecast", "gpt-4o", "weather"]);
     let [forecast, model, root] = &runs[..] else { panic!("three runs") };
     assert_eq!(root.main["id"], id.to_string());
@@ -192,16 +193,15 @@ fn what_a_dead_server_did_not_take_is_counted_exactly_and_sent_by_the_next_start
     assert!(report.outcomes.is_balanced());
     assert_eq!((report.outcomes.accepted, report.outcomes.spooled), (RUNS, RUNS), "{report}");
 
-    let double_again = plain();
-    // The same address: what was spooled for one project is not sent to another.
-    drop(double);
-    let mut next = exporter(&double_again, &variables);
-    next.exporter_mut().endpoint = harness.exporter().endpoint.clone();
+    double.take_requests();
+    double.answer_with(|request| if request.path == "/info" { Answer::new(404) } else { judge(request) });
+    let mut next = exporter(&double, &variables);
     next.run_start(&json!({})).unwrap();
     next.run_end(&json!({})).unwrap();
-    let delivery = next.exporter().sending.0.as_ref().unwrap().delivery().clone();
-    next.shutdown(Duration::from_secs(2)).unwrap();
-    assert_eq!(delivery.report().outcomes.adopted, RUNS, "{}", delivery.report());
+    let report = finish(&mut next);
+    assert_eq!((report.outcomes.adopted, report.outcomes.delivered), (RUNS, RUNS + 1), "{report}");
+    let ids: BTreeSet<_> = runs(&double).iter().map(|run| run.id).collect();
+    assert_eq!(ids.len() as u64, RUNS + 1);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use charm_telemetry_core::testing::RecordedRequest;
 use charm_telemetry_core::trace::TelemetrySettings;
 use charm_telemetry_core::{Environment, EnvironmentReader, LlmEnd, LlmStart, StreamEvent, TokenUsage};
 use serde_json::{Value, json};
@@ -315,7 +316,7 @@ fn what_is_hidden_is_nowhere_in_the_bytes() {
         let mut harness = exporter(&double, variables).configured(settings(all));
         drive(&mut harness);
         finish(&mut harness);
-        let bytes: String = ingested(&double).iter().map(|request| request.text()).collect();
+        let bytes: String = ingested(&double).iter().map(RecordedRequest::text).collect();
         assert!(!bytes.contains(super::support::KEY));
         secrets.into_iter().filter(|secret| bytes.contains(secret)).collect()
     };
@@ -325,6 +326,8 @@ fn what_is_hidden_is_nowhere_in_the_bytes() {
         ["out-secret", "token-secret", "error-secret"]
     );
     assert_eq!(found(&[("LANGCHAIN_HIDE_OUTPUTS", "1")], &[]), ["in-secret", "error-secret"]);
+    let early = [("LANGSMITH_HIDE_INPUTS", "true"), ("CHARM_LANGSMITH_POST_AFTER", "0s")];
+    assert_eq!(found(&early, &[]), ["out-secret", "token-secret", "error-secret"]);
     let both = [("LANGSMITH_HIDE_INPUTS", "true"), ("LANGSMITH_HIDE_OUTPUTS", "TRUE")];
     assert_eq!(found(&both, &[]), ["error-secret"], "as in LangSmith's own SDKs");
     assert_eq!(found(&[], &[("CHARM_TELEMETRY_CONTENT", "off")]), [""; 0]);
