@@ -2,7 +2,7 @@
 //!
 //! Rule: encoding is pure, and the same span gives the same run: a batch that arrives twice changes nothing.
 //!
-//! Limits: a name has at most [128 characters](MAX_NAME_CHARS); a run that is larger than [a request](MAX_RUN_BYTES) loses what
+//! Limits: a name has at most `MAX_NAME_CHARS`; a run that is larger than `MAX_RUN_BYTES` loses what
 //! its events hold, then the ends of its inputs and outputs, and says so.
 
 use std::time::SystemTime;

@@ -5,10 +5,10 @@
 //!
 //! | | |
 //! |---|---|
-//! | runs in one request | [100](request::MAX_RUNS), or what `/info` says if that is less |
-//! | bytes of one request | [4 MiB](request::MAX_BODY_BYTES); LangSmith names 20 MiB and has refused less |
-//! | age of a run | [a day](exporter::MAX_AGE) on LangSmith's own servers, whose refusal is for the whole request |
-//! | name of a run | [128 characters](encode::MAX_NAME_CHARS) |
+//! | runs in one request | 100, or what `/info` says if that is less |
+//! | bytes of one request | 4 MiB; LangSmith names 20 MiB and has refused less |
+//! | age of a run | a day on LangSmith's own servers, whose refusal is for the whole request |
+//! | name of a run | 128 characters |
 //! | documented | <https://docs.langchain.com/langsmith/smith-api/runs/ingest-runs-multipart>, <https://docs.langchain.com/langsmith/run-data-format> |
 //!
 //! In reading order: the hooks (`exporter`, `early`, `sampling`, `endpoint`), how a span becomes a run (`encode`, `content`,
