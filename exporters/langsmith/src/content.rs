@@ -26,7 +26,7 @@ pub(crate) fn outputs(kind: SpanKind, content: &Content) -> String {
     wrap(kind, content, |json| match (kind, json) {
         (SpanKind::Llm, Shape::Array) => ("{\"messages\":", "}"),
         (SpanKind::Llm, _) => ("{\"role\":\"assistant\",\"content\":", "}"),
-        (SpanKind::Retrieval, Shape::Array) => ("{\"documents\":", "}"),
+        (SpanKind::Retrieval, Shape::Array | Shape::Strings) => ("{\"documents\":", "}"),
         _ => ("{\"output\":", "}"),
     })
 }

@@ -8,5 +8,6 @@ mod configuration;
 mod early;
 mod end_to_end;
 mod payload;
+mod properties;
 mod sdk;
 mod support;
