@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use charm_telemetry_core::delivery::Item;
 use charm_telemetry_core::trace::{Moment, TelemetrySettings, TraceAssembler, TraceLimits, TraceOutput};
-use charm_telemetry_core::{CallId, EventTime, LlmEnd, LlmStart, RawValue, RunId};
+use charm_telemetry_core::{CallId, EventTime, LlmEnd, LlmStart, RawValue, RunId, StreamEvent};
 use proptest::prelude::*;
 use serde_json::value::to_raw_value;
 
@@ -30,7 +30,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         "{\n}",
     ]);
     let text = prop_oneof![".{0,40}", json.prop_map(str::to_owned)];
-    prop::collection::vec((0_u8..9, 1_u32..6, 0_u32..6, 0_u64..5_000_000, text), 0..30)
+    prop::collection::vec((0_u8..10, 1_u32..6, 0_u32..6, 0_u64..5_000_000, text), 0..30)
 }
 
 fn json(text: &str) -> Box<RawValue> {
@@ -58,7 +58,8 @@ fn drive(trace: &mut TraceAssembler, run: RunId, steps: &[Step]) {
             5 => trace.llm_new_token(moment, text),
             6 => trace.llm_end(moment, &LlmEnd::new().output(&*json(text))),
             7 => trace.agent_action(moment, text, text),
-            _ => trace.retriever_end(moment, &json(text)),
+            8 => trace.retriever_end(moment, &json(text)),
+            _ => trace.stream_event(moment, &StreamEvent::suspended(&json(text), &json(text))),
         }
     }
     trace.close_all(last.unwrap_or(EventTime { wall, monotonic: passed }));
@@ -89,16 +90,51 @@ proptest! {
         while let Some(TraceOutput::Finished(span)) = trace.next_output() {
             items.push(encoder.finished(&span, Operation::Post));
         }
-        prop_assume!(!items.is_empty());
-        let parts = RunParts::of_items(&items).unwrap();
-        let body = multipart::body(&parts);
-        let runs = checker::multipart(multipart::CONTENT_TYPE, &body).map_err(TestCaseError::fail)?;
-        let same = checker::batch(&batch::body(&parts)).map_err(TestCaseError::fail)?;
-        prop_assert_eq!(runs.len(), items.len());
-        for (run, same) in runs.iter().zip(&same) {
-            prop_assert_eq!((&run.main, &run.fields), (&same.main, &same.fields));
-        }
-        let data: usize = parts.iter().map(|run| run.main.len() + run.fields().map(|(_, json)| json.len()).sum::<usize>()).sum();
-        prop_assert_eq!(multipart::data_bytes(&body), data);
+        prop_assert_eq!(accepted(&items)?, items.len());
     }
+
+    #[test]
+    fn so_it_is_where_runs_are_posted_early(steps in steps()) {
+        let mut trace = TraceAssembler::new(&TelemetrySettings::default(), TraceLimits::default()).report_starts(true);
+        drive(&mut trace, RunId::new(), &steps);
+        let (encoder, mut begun, mut ended) = (encoder(), Vec::new(), Vec::new());
+        let mut known = std::collections::BTreeSet::new();
+        while let Some(output) = trace.next_output() {
+            match output {
+                TraceOutput::Started(span) => {
+                    known.insert(span.head.uuid());
+                    begun.push(encoder.started(&span));
+                }
+                TraceOutput::Finished(span) => {
+                    let is_known = known.contains(&span.head.uuid());
+                    let operation = if is_known { Operation::Patch } else { Operation::Post };
+                    ended.push(encoder.finished(&span, operation));
+                }
+            }
+        }
+        prop_assert_eq!(accepted(&begun)?, begun.len());
+        prop_assert_eq!(accepted(&ended)?, ended.len());
+        let together: Vec<Item> = begun.into_iter().chain(ended.iter().cloned()).collect();
+        prop_assert_eq!(accepted(&together)?, ended.len(), "each beginning is in its end");
+        let parts = RunParts::of_items(&together).unwrap();
+        prop_assert!(parts.iter().all(|run| run.operation == Operation::Post && run.main.contains("\"end_time\"")));
+    }
+}
+
+/// How many runs arrive, by either body.
+fn accepted(items: &[Item]) -> Result<usize, TestCaseError> {
+    let parts = RunParts::of_items(items).unwrap();
+    let body = multipart::body(&parts);
+    let runs = checker::multipart(multipart::CONTENT_TYPE, &body).map_err(TestCaseError::fail)?;
+    let same = checker::batch(&batch::body(&parts)).map_err(TestCaseError::fail)?;
+    prop_assert_eq!(runs.len(), same.len());
+    for run in &runs {
+        let twin = same.iter().find(|twin| (twin.id, &twin.operation) == (run.id, &run.operation));
+        let twin = twin.ok_or_else(|| TestCaseError::fail("it is in one body alone"))?;
+        prop_assert_eq!((&run.main, &run.fields), (&twin.main, &twin.fields));
+    }
+    let sizes =
+        parts.iter().map(|run| run.main.len() + run.fields().map(|(_, json)| json.len()).sum::<usize>());
+    prop_assert_eq!(multipart::data_bytes(&body), sizes.sum::<usize>());
+    Ok(runs.len())
 }
