@@ -4,6 +4,8 @@
 
 #[cfg(feature = "datadog")]
 use charm_telemetry_datadog as _;
+#[cfg(feature = "langsmith")]
+use charm_telemetry_langsmith as _;
 #[cfg(feature = "otlp")]
 use charm_telemetry_otlp as _;
 

@@ -11,6 +11,8 @@ const EXPECTED: &[&str] = &[
     "datadog",
     #[cfg(feature = "otlp")]
     "otlp",
+    #[cfg(feature = "langsmith")]
+    "langsmith",
 ];
 
 #[test]

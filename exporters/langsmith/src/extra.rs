@@ -1,0 +1,101 @@
+//! What LangSmith shows beside a run: the model, the tokens, the thread, who sent it.
+//!
+//! Rule: what is sent is what the agent said and what the operator set; no variable of the environment is copied.
+
+use charm_telemetry_core::TokenUsage;
+use charm_telemetry_core::trace::{FinishedSpan, SpanKind, SpanStatus, StartedSpan, TelemetrySettings};
+use serde_json::{Map, Value, json};
+
+use crate::LangsmithExporter;
+
+/// Writes it.
+#[derive(Clone, Debug)]
+pub(crate) struct ExtraWriter {
+    hidden: bool,
+    /// On every run.
+    common: Map<String, Value>,
+}
+
+impl ExtraWriter {
+    pub(crate) fn new(exporter: &LangsmithExporter, settings: &TelemetrySettings) -> Self {
+        let mut common = Map::new();
+        for (key, value) in settings.tags.iter() {
+            common.insert(key.to_owned(), value.into());
+        }
+        put(&mut common, "charm_agent_version", settings.agent_version.as_deref());
+        put(&mut common, "ls_tracing_sample_rate", exporter.sampling_rate.map(crate::sampling::Rate::get));
+        Self { hidden: exporter.hide_metadata, common }
+    }
+
+    /// Of a run that has begun.
+    pub(crate) fn started(&self, span: &StartedSpan) -> Value {
+        let mut metadata = self.common.clone();
+        put(&mut metadata, "thread_id", span.conversation.as_deref());
+        describe(&mut metadata, span.head.kind, span.provider.as_deref(), span.model.as_deref());
+        self.extra(metadata, span.head.kind, span.model.as_deref())
+    }
+
+    /// Of a run that has ended. `cut` names what of it could not be sent whole.
+    pub(crate) fn finished(&self, span: &FinishedSpan, cut: &[&str]) -> Value {
+        let mut metadata = self.common.clone();
+        let model = span.model.as_deref().or(span.response_model.as_deref());
+        put(&mut metadata, "thread_id", span.conversation.as_deref());
+        describe(&mut metadata, span.head.kind, span.provider.as_deref(), model);
+        put(&mut metadata, "charm_response_model", span.response_model.as_deref());
+        put(&mut metadata, "usage_metadata", span.usage.as_ref().map(usage));
+        put(&mut metadata, "ls_is_error_interrupt", span.suspended.then_some(true));
+        put(&mut metadata, "charm_traceparent", span.head.remote_parent.map(|parent| parent.to_string()));
+        put(&mut metadata, "charm_truncated", (!cut.is_empty()).then_some(cut));
+        put(&mut metadata, "charm_events_dropped", Some(span.events_dropped).filter(|&count| count > 0));
+        put(&mut metadata, "charm_start_missing", span.start_missing.then_some(true));
+        put(&mut metadata, "charm_content_withheld", span.content_withheld.then_some(true));
+        if let SpanStatus::Error(error) = &span.status {
+            put(&mut metadata, "charm_error_type", error.error_type.as_deref());
+        }
+        self.extra(metadata, span.head.kind, span.model.as_deref())
+    }
+
+    fn extra(&self, metadata: Map<String, Value>, kind: SpanKind, model: Option<&str>) -> Value {
+        let metadata = if self.hidden { Map::new() } else { metadata };
+        let mut extra = json!({ "metadata": metadata, "runtime": {
+            "sdk": env!("CARGO_PKG_NAME"),
+            "sdk_version": env!("CARGO_PKG_VERSION"),
+            "library": "charm-telemetry",
+            "platform": format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
+            "runtime": "rust",
+        }});
+        if let (SpanKind::Llm, Some(model), false) = (kind, model, self.hidden) {
+            extra["invocation_params"] = json!({ "model": model });
+        }
+        extra
+    }
+}
+
+/// The names by which LangSmith knows a model; it needs both for the cost.
+fn describe(metadata: &mut Map<String, Value>, kind: SpanKind, provider: Option<&str>, model: Option<&str>) {
+    put(metadata, "ls_agent_type", (kind == SpanKind::Agent).then_some("root"));
+    if kind == SpanKind::Llm {
+        put(metadata, "ls_provider", provider);
+        put(metadata, "ls_model_name", model);
+        put(metadata, "ls_model_type", Some("chat"));
+    }
+}
+
+fn usage(usage: &TokenUsage) -> Value {
+    let sum = usage.input_tokens.zip(usage.output_tokens).map(|(input, output)| input.saturating_add(output));
+    let mut object = Map::new();
+    put(&mut object, "input_tokens", usage.input_tokens);
+    put(&mut object, "output_tokens", usage.output_tokens);
+    put(&mut object, "total_tokens", usage.total_tokens.or(sum));
+    let cached = usage.cache_read_tokens.map(|tokens| json!({ "cache_read": tokens }));
+    let reasoning = usage.reasoning_tokens.map(|tokens| json!({ "reasoning": tokens }));
+    put(&mut object, "input_token_details", cached);
+    put(&mut object, "output_token_details", reasoning);
+    object.into()
+}
+
+fn put(object: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        object.insert(key.to_owned(), value.into());
+    }
+}

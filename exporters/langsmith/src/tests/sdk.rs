@@ -1,0 +1,138 @@
+//! Field by field against LangSmith's own SDK (Python, 0.15.0): the same agent run, recorded on loopback.
+//!
+//! Rule: every difference is listed here with its reason; one that is not listed fails.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::checker::{self, Run};
+use super::support::{exporter, finish, plain, recorded_run, runs};
+
+const RUNTREE: &[u8] = include_bytes!("data/sdk_runtree.multipart");
+const LANGCHAIN: &[u8] = include_bytes!("data/sdk_langchain.multipart");
+
+/// Paths that differ, and why. `*` is any run.
+const DIFFERENCES: &[(&str, &str)] = &[
+    (
+        "* main.tags",
+        "the SDK sends an empty list, and the tags of the code; ours come from CHARM_TELEMETRY_TAGS",
+    ),
+    ("* events", "the SDK sends an empty list where there is none"),
+    ("* extra.runtime.", "it says who sends"),
+    ("* extra.metadata.LANGSMITH_", "the SDK copies variables of the environment; we do not"),
+    (
+        "search extra.metadata.charm_error_type",
+        "the class of the error, for filters; the SDK has it in the text alone",
+    ),
+    ("agent extra.metadata.ls_agent_type", "the SDK's RunTree does not know that it is an agent"),
+    ("agent inputs.thread_id", "our agents name the conversation in their inputs"),
+    ("FakeChat main.name", "the SDK's user names the call; we take the model"),
+    ("FakeChat extra.invocation_params.temperature", "agents do not tell it"),
+    ("FakeChat serialized", "it is LangChain's constructor; the server shows nothing of it"),
+];
+
+fn by_name(runs: &[Run], name: &str) -> BTreeMap<String, Value> {
+    let run = runs.iter().find(|run| run.name() == name).unwrap_or_else(|| panic!("no {name}"));
+    let mut leaves = BTreeMap::new();
+    flatten("main", &run.main, &mut leaves);
+    for (field, value) in &run.fields {
+        flatten(field, value, &mut leaves);
+    }
+    leaves
+}
+
+fn flatten(path: &str, value: &Value, leaves: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(object) if !object.is_empty() => {
+            for (key, value) in object {
+                flatten(&format!("{path}.{key}"), value, leaves);
+            }
+        }
+        _ => drop(leaves.insert(path.to_owned(), mask(path, value))),
+    }
+}
+
+/// Times and ids are another in every run; that they agree with each other is what the checker checks.
+fn mask(path: &str, value: &Value) -> Value {
+    match path {
+        "main.id" | "main.trace_id" | "main.parent_run_id" => "<id>".into(),
+        "main.start_time" | "main.end_time" => "<time>".into(),
+        "main.dotted_order" => value.as_str().map(|order| order.split('.').count()).into(),
+        "events" => {
+            value.as_array().and_then(|events| events.first()).map(|event| event["name"].clone()).into()
+        }
+        _ => value.clone(),
+    }
+}
+
+fn reason(name: &str, path: &str) -> Option<&'static str> {
+    let listed = |(place, _): &&(&str, &str)| {
+        let (run, start) = place.split_once(' ').expect("a run and a path");
+        (run == "*" || run == name) && path.starts_with(start)
+    };
+    DIFFERENCES.iter().find(listed).map(|(_, why)| *why)
+}
+
+#[test]
+fn the_checker_takes_what_the_sdk_sends() {
+    let boundary = |name: &str| format!("multipart/form-data; boundary={name}");
+    let runs = checker::multipart(&boundary("a1af637c57c94c4f9568a46867b98e13"), RUNTREE).unwrap();
+    assert_eq!(runs.iter().map(Run::name).collect::<Vec<_>>(), ["agent", "FakeChat", "search", "oneshot"]);
+    let runs = checker::multipart(&boundary("0049334019ee4c2984f08a9cf3aec6ad"), LANGCHAIN).unwrap();
+    assert_eq!(runs.len(), 5);
+}
+
+#[test]
+fn the_checker_refuses_what_langsmith_refuses() {
+    let boundary = "multipart/form-data; boundary=a1af637c57c94c4f9568a46867b98e13";
+    let refused = |from: &str, to: &str| {
+        let text = String::from_utf8(RUNTREE.to_vec()).unwrap();
+        assert!(text.contains(from), "{from}");
+        let why = checker::multipart(boundary, text.replace(from, to).as_bytes()).err();
+        assert!(why.is_some(), "{from} -> {to}");
+    };
+    refused("20261122T164411708653Z", "20261122T164411708ZZZZ");
+    refused("20261122T164411718492Z", "20261122T164411708652Z");
+    refused("\"trace_id\":\"01a20424-d23c", "\"trace_id\":\"01a20424-d23d");
+    refused("\"parent_run_id\":\"01a20424-d23c", "\"parent_run_id\":\"01a20424-d23d");
+    refused("\"start_time\":\"2026-11-22T16:44:11.708653", "\"start_time\":\"2026-11-22T16:44:11.708654");
+    refused("\"ValueError('boom')\"", " ValueError('boom') ");
+    refused("Content-Length: 339", "Content-Length: 340");
+    refused("Content-Type: application/json\r\n", "");
+    refused("\"run_type\":\"tool\"", "\"run_type\":\"took\"");
+    refused("--a1af637c57c94c4f9568a46867b98e13--", "--a1af637c57c94c4f9568a46867b98e13  ");
+}
+
+#[test]
+fn every_difference_from_the_sdk_is_listed_with_its_reason() {
+    let boundary = "multipart/form-data; boundary=a1af637c57c94c4f9568a46867b98e13";
+    let theirs = checker::multipart(boundary, RUNTREE).unwrap();
+    let double = plain();
+    let mut harness = exporter(&double, &[("LANGSMITH_PROJECT", "proj-x")]);
+    recorded_run(&mut harness);
+    finish(&mut harness);
+    let ours = runs(&double);
+
+    let mut unlisted = Vec::new();
+    let mut used = Vec::new();
+    for (their_name, our_name) in
+        [("agent", "agent"), ("FakeChat", "fake-1"), ("search", "search"), ("oneshot", "oneshot")]
+    {
+        let (theirs, ours) = (by_name(&theirs, their_name), by_name(&ours, our_name));
+        let paths = theirs.keys().chain(ours.keys()).collect::<std::collections::BTreeSet<_>>();
+        for path in paths {
+            let (their, our) = (theirs.get(path), ours.get(path));
+            if their == our {
+                continue;
+            }
+            match reason(their_name, path) {
+                Some(why) => used.push(why),
+                None => unlisted.push(format!("{their_name} {path}: theirs {their:?}, ours {our:?}")),
+            }
+        }
+    }
+    assert!(unlisted.is_empty(), "{}", unlisted.join("\n"));
+    let unused: Vec<_> = DIFFERENCES.iter().filter(|(_, why)| !used.contains(why)).collect();
+    assert!(unused.is_empty(), "no difference any more: {unused:?}");
+}
