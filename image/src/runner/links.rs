@@ -32,7 +32,7 @@ impl Links {
     /// Where the folder is, as seen from the generated crate.
     pub(super) fn path_of(&self, folder: &Path) -> Option<PathBuf> {
         let (link, real) = self.links.iter().find(|(_, real)| folder.starts_with(real))?;
-        Some(link.join(folder.strip_prefix(real).ok()?))
+        Some(join(link, folder.strip_prefix(real).ok()?))
     }
 
     /// Makes the links, and removes those of an earlier build.
@@ -57,7 +57,7 @@ impl Links {
         let common = common_ancestor(&tops);
         for root in &tops {
             let relative = root.strip_prefix(&common).expect("it is an ancestor of each");
-            self.links.insert(name.join(relative), (*root).clone());
+            self.links.insert(join(&name, relative), (*root).clone());
         }
         Ok(())
     }
@@ -116,6 +116,11 @@ fn common_ancestor(paths: &[&PathBuf]) -> PathBuf {
         common.pop();
     }
     common
+}
+
+/// Without the slash that joining nothing leaves at the end.
+fn join(folder: &Path, relative: &Path) -> PathBuf {
+    if relative.as_os_str().is_empty() { folder.to_owned() } else { folder.join(relative) }
 }
 
 /// Removes links and the folders that hold them, and never follows one.
