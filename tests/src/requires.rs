@@ -61,7 +61,11 @@ fn default_venv() -> PathBuf {
     workspace::root().join("target/test-venv")
 }
 
-fn missing<T>(what: &str, way_out: &str) -> Option<T> {
+/// Says that the calling test is skipped for want of something.
+///
+/// # Panics
+/// If `CHARM_TEST_REQUIRE_ALL=1`.
+pub fn missing<T>(what: &str, way_out: &str) -> Option<T> {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
     let line = format!("{test}: needs {what}; {way_out}");

@@ -78,7 +78,7 @@ impl Base {
         let mut config = json!({
             "architecture": platform.architecture,
             "os": "linux",
-            "config": {},
+            "config": { "WorkingDir": "/work" },
             "rootfs": { "type": "layers", "diff_ids": [] },
             "history": [],
         });

@@ -1,0 +1,15 @@
+//! Building images in tests: the command, exporter crates, layouts, registries, engines.
+//!
+//! Rule: everything a test makes is in a temporary folder or stopped when its guard is dropped, also on failure.
+
+mod command;
+mod crates;
+mod engine;
+mod layout;
+mod registry;
+
+pub use command::{Said, image, image_at, root, tool};
+pub use crates::{CrateRegistry, ExporterCrate};
+pub use engine::{Container, LoadedImage};
+pub use layout::{BaseImage, Layout, index_of};
+pub use registry::{PASSWORD, Registry};
