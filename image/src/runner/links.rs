@@ -18,13 +18,22 @@ pub(super) struct Links {
 }
 
 impl Links {
-    /// Finds every folder that these packages need. The name of a package names its link.
+    /// Finds every folder that these packages need. The first package of each island names its links.
     pub(super) fn of(packages: &[Package]) -> Result<Self, RunnerError> {
-        let mut links = Self::default();
+        let mut islands: Vec<Island> = Vec::new();
         for package in packages {
-            if links.path_of(package.folder()).is_none() {
-                links.add_island(package)?;
+            let mut island = Island { name: package.name.clone(), roots: roots(package)? };
+            // Islands that share a folder are one.
+            let (touched, apart) = islands.into_iter().partition(|other: &Island| island.touches(other));
+            islands = apart;
+            for other in touched {
+                island = Island { name: other.name, roots: &island.roots | &other.roots };
             }
+            islands.push(island);
+        }
+        let mut links = Self::default();
+        for island in &islands {
+            links.add(island);
         }
         Ok(links)
     }
@@ -48,18 +57,28 @@ impl Links {
         Ok(())
     }
 
-    /// A package, and the folders that it and they lead to by path.
-    fn add_island(&mut self, package: &Package) -> Result<(), RunnerError> {
-        let roots = roots(package)?;
+    fn add(&mut self, Island { name, roots }: &Island) {
         let below = |root: &PathBuf| roots.iter().any(|other| root != other && root.starts_with(other));
         let tops: Vec<_> = roots.iter().filter(|root| !below(root)).collect();
-        let name = Path::new(DEPS).join(&package.name);
+        let name = Path::new(DEPS).join(name);
         let common = common_ancestor(&tops);
         for root in &tops {
             let relative = root.strip_prefix(&common).expect("it is an ancestor of each");
             self.links.insert(join(&name, relative), (*root).clone());
         }
-        Ok(())
+    }
+}
+
+/// Folders of crates that name each other by path.
+struct Island {
+    name: String,
+    roots: BTreeSet<PathBuf>,
+}
+
+impl Island {
+    fn touches(&self, other: &Self) -> bool {
+        let nested = |one: &PathBuf, two: &PathBuf| one.starts_with(two) || two.starts_with(one);
+        self.roots.iter().any(|one| other.roots.iter().any(|two| nested(one, two)))
     }
 }
 

@@ -77,8 +77,11 @@ impl BaseImage {
 
     /// Its blobs, and the entry for an index.
     fn write_blobs(&self, folder: &Path) -> Value {
+        self.write_layer(folder, self.layer())
+    }
+
+    fn write_layer(&self, folder: &Path, (layer, diff_id): (Vec<u8>, Digest)) -> Value {
         fs::create_dir_all(folder.join("blobs/sha256")).unwrap();
-        let (layer, diff_id) = self.layer();
         let config = self.configuration(&diff_id);
         let config = put(folder, config.to_string().as_bytes(), "application/vnd.oci.image.config.v1+json");
         let layer = put(folder, &layer, "application/vnd.oci.image.layer.v1.tar+gzip");
@@ -98,16 +101,32 @@ impl BaseImage {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let tar = Command::new("tar")
-            .args(["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner", "-cf", "-", "."])
-            .current_dir(files.path())
-            .output()
-            .unwrap();
-        let path = files.path().join("layer.tar");
-        fs::write(&path, &tar.stdout).unwrap();
-        let gzip = Command::new("gzip").args(["-n", "-c"]).arg(&path).output().unwrap();
-        (gzip.stdout, Digest::of(&tar.stdout))
+        pack(files.path())
     }
+}
+
+/// A folder as a layer, and the digest before compression.
+fn pack(folder: &Path) -> (Vec<u8>, Digest) {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("layer.tar");
+    let status = Command::new("tar")
+        .args(["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner", "-cf"])
+        .arg(&path)
+        .args(["-C"])
+        .arg(folder)
+        .arg(".")
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let gzip = Command::new("gzip").args(["-n", "-c"]).arg(&path).output().unwrap();
+    (gzip.stdout, Digest::of(&fs::read(&path).unwrap()))
+}
+
+/// Writes a whole file system as a layout of one image.
+pub(super) fn write_rootfs(root: &Path, config: &Value, folder: &Path) {
+    let image = BaseImage { config: config.clone(), ..BaseImage::default() };
+    let entry = image.write_layer(folder, pack(root));
+    finish(folder, &[entry]);
 }
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

@@ -6,10 +6,12 @@ mod command;
 mod crates;
 mod engine;
 mod layout;
+mod python_base;
 mod registry;
 
 pub use command::{Said, image, image_at, root, tool};
 pub use crates::{CrateRegistry, ExporterCrate};
-pub use engine::{Container, LoadedImage};
+pub use engine::{Bundle, Container, LoadedImage};
 pub use layout::{BaseImage, Layout, index_of};
+pub use python_base::python_base;
 pub use registry::{PASSWORD, Registry};
