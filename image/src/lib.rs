@@ -35,6 +35,7 @@ mod config;
 mod content;
 mod descriptor;
 mod digest;
+mod gzip;
 mod image;
 mod layer;
 mod media;

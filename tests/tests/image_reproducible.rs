@@ -35,7 +35,21 @@ fn build(checkout: &Path, base: &Path, to: &Path) -> (Vec<u8>, String) {
     let output = format!("tar:{}", to.display());
     let base = format!("oci:{}", base.display());
     let with = format!("charm-telemetry-webhook={}", checkout.join("examples/exporters/webhook").display());
-    let args = ["--base", &base, "--with", &with, "--tag", "a/b:1", "--output", &output, "--print-digest"];
+    let args = [
+        "--lto",
+        "off",
+        "--features",
+        "none",
+        "--base",
+        &base,
+        "--with",
+        &with,
+        "--tag",
+        "a/b:1",
+        "--output",
+        &output,
+        "--print-digest",
+    ];
     let target = checkout.join("target").display().to_string();
     let said = image_at(checkout, args, &[("CARGO_TARGET_DIR", target.as_str())]);
     assert!(said.success, "{}", said.stderr);

@@ -44,7 +44,8 @@ fn built() -> Option<&'static Built> {
 fn loaded(built: &Built) -> (LoadedImage, MutexGuard<'static, ()>) {
     static ALONE: Mutex<()> = Mutex::new(());
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let output = Command::new("podman").args(["load", "--quiet", "--input"]).arg(&built.archive).output().unwrap();
+    let output =
+        Command::new("podman").args(["load", "--quiet", "--input"]).arg(&built.archive).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8_lossy(&output.stdout).contains(TAG), "Podman knows it by its name");
     (LoadedImage(TAG.to_owned()), alone)

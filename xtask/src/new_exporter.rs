@@ -36,7 +36,8 @@ const FILES: &[(&str, &str)] = &[
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let name = Name::parse(&args.name)?;
     let folder = args.path.clone().unwrap_or_else(|| PathBuf::from(&args.name));
-    let folder = std::path::absolute(&folder).with_context(|| format!("`{}` is no path", folder.display()))?;
+    let folder =
+        std::path::absolute(&folder).with_context(|| format!("`{}` is no path", folder.display()))?;
     if folder.exists() {
         bail!("`{}` is there already; choose another folder with `--path DIR`", folder.display());
     }
@@ -49,7 +50,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     written?;
     console::section(&format!("{} is in {}", name.package(), folder.display()));
     console::note("cargo test                       its tests, which need no network");
-    console::note(&format!("cargo xtask image --with {}={} --output tar:runner.tar", name.package(), folder.display()));
+    console::note(&format!(
+        "cargo xtask image --with {}={} --output tar:runner.tar",
+        name.package(),
+        folder.display()
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -75,10 +80,14 @@ impl Name {
             .collect();
         let fixed = lower.trim_matches('-').trim_start_matches(|c: char| c.is_ascii_digit() || c == '-');
         if fixed.is_empty() {
-            bail!("exporter name `{text}` must be lower-case letters, digits and `-`, beginning with a letter; try `my-exporter`");
+            bail!(
+                "exporter name `{text}` must be lower-case letters, digits and `-`, beginning with a letter; try `my-exporter`"
+            );
         }
         if fixed != text {
-            bail!("exporter name `{text}` must be lower-case letters, digits and `-`, beginning with a letter; try `{fixed}`");
+            bail!(
+                "exporter name `{text}` must be lower-case letters, digits and `-`, beginning with a letter; try `{fixed}`"
+            );
         }
         Ok(Self(text.to_owned()))
     }
@@ -154,7 +163,9 @@ mod tests {
 
     #[test]
     fn a_bad_name_comes_back_as_a_good_one() {
-        for (text, expected) in [("Data Dog", "try `data-dog`"), ("9lives", "try `lives`"), ("--", "try `my-exporter`")] {
+        for (text, expected) in
+            [("Data Dog", "try `data-dog`"), ("9lives", "try `lives`"), ("--", "try `my-exporter`")]
+        {
             let error = Name::parse(text).err().unwrap().to_string();
             assert!(error.ends_with(expected), "{error}");
         }

@@ -99,7 +99,9 @@ impl Bundle {
         process["rlimits"] = json!([]);
         let mounts = config["mounts"].as_array_mut().expect("a list");
         mounts.retain(|mount| mount["destination"] != "/agent");
-        mounts.push(json!({ "destination": "/agent", "type": "bind", "source": agent, "options": ["rbind", "rw"] }));
+        mounts.push(
+            json!({ "destination": "/agent", "type": "bind", "source": agent, "options": ["rbind", "rw"] }),
+        );
         let namespaces = config["linux"]["namespaces"].as_array_mut().expect("a list");
         namespaces.retain(|namespace| namespace["type"] != "network");
         std::fs::write(self.folder.join("config.json"), config.to_string()).expect("it can be written");
