@@ -24,6 +24,7 @@ use crate::request::ImageRequest;
 use crate::runner::{Lto, RunnerRequest, WithCrate};
 
 /// Build a container image of the runner with chosen exporters compiled in, without a Docker daemon.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask image", bin_name = "cargo xtask image", after_help = EXAMPLES)]
 struct Cli {

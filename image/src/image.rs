@@ -138,14 +138,12 @@ impl Image {
         layer: &'a ImageLayer,
         cache: &BlobCache<'_>,
     ) -> Result<Box<dyn Read + 'a>, ImageError> {
-        match &layer.own {
-            Some(bytes) => Ok(Box::new(Cursor::new(bytes))),
-            None => {
-                let path = self.base.layer_file(&layer.descriptor, cache)?;
-                let file = File::open(&path).map_err(OutputError::writing(&path))?;
-                Ok(Box::new(file))
-            }
+        if let Some(bytes) = &layer.own {
+            return Ok(Box::new(Cursor::new(bytes)));
         }
+        let path = self.base.layer_file(&layer.descriptor, cache)?;
+        let file = File::open(&path).map_err(OutputError::writing(&path))?;
+        Ok(Box::new(file))
     }
 
     /// The layers that are distributed with the image, each digest once.

@@ -90,8 +90,7 @@ fn parse(text: &str) -> Result<Reference, String> {
 fn split_registry(path: &str) -> (String, String) {
     match path.split_once('/') {
         Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => match host {
-            "index.docker.io" => (DEFAULT_REGISTRY.to_owned(), with_library(rest)),
-            DEFAULT_REGISTRY => (DEFAULT_REGISTRY.to_owned(), with_library(rest)),
+            "index.docker.io" | DEFAULT_REGISTRY => (DEFAULT_REGISTRY.to_owned(), with_library(rest)),
             _ => (host.to_owned(), rest.to_owned()),
         },
         _ => (DEFAULT_REGISTRY.to_owned(), with_library(path)),

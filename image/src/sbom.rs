@@ -1,4 +1,4 @@
-//! What is in the image, as a CycloneDX 1.5 document.
+//! What is in the image, as a `CycloneDX` 1.5 document.
 //!
 //! Rule: packages, versions and licences, never a path or a time of this machine; the same graph makes the same bytes.
 

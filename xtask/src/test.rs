@@ -38,7 +38,7 @@ pub(crate) fn add_all_steps(summary: &mut Summary, strictness: Strictness) {
 fn add_steps(summary: &mut Summary, args: &Args, strictness: Strictness) {
     let ready = summary.step("Programs the tests use", || needs::check(strictness))
         && summary.step("Python environment", venv::ensure)
-        && summary.step("Base of test images", python_base::ensure);
+        && summary.step("Base of test images", || python_base::ensure(strictness));
     if !ready {
         return;
     }

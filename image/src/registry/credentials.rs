@@ -87,17 +87,14 @@ fn spellings(registry: &str) -> Vec<String> {
             .flat_map(|tail| ["https://", "http://", ""].map(|scheme| format!("{scheme}{host}{tail}")))
             .collect::<Vec<_>>()
     };
-    match registry {
+    if registry == "docker.io" {
         // Docker keeps its own registry under an address of old.
-        "docker.io" => {
-            ["index.docker.io", "docker.io", "registry-1.docker.io"].into_iter().flat_map(forms).collect()
-        }
-        _ => {
-            let mut all = vec![registry.to_owned()];
-            all.extend(forms(registry));
-            all
-        }
+        return ["index.docker.io", "docker.io", "registry-1.docker.io"]
+            .into_iter()
+            .flat_map(forms)
+            .collect();
     }
+    std::iter::once(registry.to_owned()).chain(forms(registry)).collect()
 }
 
 fn stored(entry: &Value, registry: &str, file: &Path) -> Result<Option<Login>, RegistryError> {

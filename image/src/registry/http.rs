@@ -68,7 +68,7 @@ impl Http {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(15)))
-            .timeout_recv_response(Some(Duration::from_secs(120)))
+            .timeout_recv_response(Some(Duration::from_mins(2)))
             .user_agent(concat!("charm-telemetry-image/", env!("CARGO_PKG_VERSION")))
             .proxy(if origin.starts_with("http:") { None } else { Proxy::try_from_env() })
             .tls_config(TlsConfig::builder().root_certs(root_certificates()?).build())

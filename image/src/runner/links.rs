@@ -130,7 +130,7 @@ fn normal(path: &Path) -> PathBuf {
 }
 
 fn common_ancestor(paths: &[&PathBuf]) -> PathBuf {
-    let mut common = paths.first().map(|path| path.to_path_buf()).unwrap_or_default();
+    let mut common = paths.first().map(|&path| path.clone()).unwrap_or_default();
     while !paths.iter().all(|path| path.starts_with(&common)) {
         common.pop();
     }

@@ -84,6 +84,7 @@ impl Workplace {
     }
 
     /// Compiles it and compares its exporters with the request.
+    #[expect(clippy::unused_self, reason = "only who holds the place may compile in it")]
     pub(crate) fn build(
         &self,
         generated: Generated,
@@ -99,7 +100,7 @@ impl Workplace {
         })?;
         step.done(&humane_size(binary.len() as u64));
         let step = progress.step("ask it for its exporters");
-        let askable = self.askable(&generated, binary_path, platform, progress)?;
+        let askable = askable(&generated, binary_path, platform, progress)?;
         let exporters = check::ask(&askable)?;
         check::compare(&exporters, &generated, request)?;
         for extra in check::unasked(&exporters, &generated, request) {
@@ -111,21 +112,19 @@ impl Workplace {
         step.done(&if names.is_empty() { "none".to_owned() } else { names.join(", ") });
         Ok(Runner { binary, exporters, graph: generated.graph })
     }
+}
 
-    /// A binary of the same source that this machine can run.
-    fn askable(
-        &self,
-        generated: &Generated,
-        binary: PathBuf,
-        platform: &Platform,
-        progress: &Progress,
-    ) -> Result<PathBuf, ImageError> {
-        let host = Platform::host();
-        if host.architecture == platform.architecture {
-            return Ok(binary);
-        }
-        progress
-            .note(&format!("this machine is {host}: the same runner is compiled for it too, to be asked"));
-        Ok(compile::compile(generated, &host.installed_target()?, progress)?)
+/// A binary of the same source that this machine can run.
+fn askable(
+    generated: &Generated,
+    binary: PathBuf,
+    platform: &Platform,
+    progress: &Progress,
+) -> Result<PathBuf, ImageError> {
+    let host = Platform::host();
+    if host.architecture == platform.architecture {
+        return Ok(binary);
     }
+    progress.note(&format!("this machine is {host}: the same runner is compiled for it too, to be asked"));
+    Ok(compile::compile(generated, &host.installed_target()?, progress)?)
 }
