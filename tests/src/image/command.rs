@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use crate::workspace::root;
+
 /// What the command said and how it ended.
 #[derive(Debug)]
 pub struct Said {
@@ -43,11 +45,6 @@ impl Said {
     }
 }
 
-/// The folder of this workspace.
-pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a folder of the workspace")
-}
-
 /// The program, built once.
 ///
 /// # Panics
@@ -63,10 +60,10 @@ pub fn tool() -> &'static Path {
             .expect("cargo can be started");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let messages = String::from_utf8_lossy(&output.stdout).into_owned();
-        let executables = messages.lines().filter_map(|line| {
+        let mut executables = messages.lines().filter_map(|line| {
             serde_json::from_str::<Value>(line).ok()?.get("executable")?.as_str().map(PathBuf::from)
         });
-        executables.last().expect("cargo names what it built")
+        executables.next_back().expect("cargo names what it built")
     })
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Rule: everything a test makes is in a temporary folder or stopped when its guard is dropped, also on failure.
 
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test that called it")]
+
 mod command;
 mod crates;
 mod engine;
@@ -9,7 +11,8 @@ mod layout;
 mod python_base;
 mod registry;
 
-pub use command::{Said, image, image_at, root, tool};
+pub use crate::workspace::root;
+pub use command::{Said, image, image_at, tool};
 pub use crates::{CrateRegistry, ExporterCrate};
 pub use engine::{Bundle, Container, LoadedImage};
 pub use layout::{BaseImage, Layout, index_of};

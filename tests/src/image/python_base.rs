@@ -17,7 +17,7 @@ use crate::requires;
 /// If it cannot be made of the files that are there.
 pub fn python_base() -> Option<&'static Path> {
     static BASE: OnceLock<PathBuf> = OnceLock::new();
-    let home = super::root().join("target/test-python-base");
+    let home = crate::workspace::root().join("target/test-python-base");
     let root = home.join("rootfs");
     if !root.join("usr/bin/python3.11").is_file() {
         return requires::missing(
