@@ -5,6 +5,7 @@
 mod cargo;
 mod check;
 mod compile;
+mod crate_manifest;
 mod generate;
 mod graph;
 mod links;
