@@ -5,6 +5,7 @@
 pub mod binaries;
 pub mod conformance;
 pub mod doc_commands;
+pub mod image;
 pub mod process;
 pub mod python_tool;
 pub mod requires;

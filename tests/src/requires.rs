@@ -72,7 +72,11 @@ fn default_venv() -> PathBuf {
     workspace::root().join("target/test-venv")
 }
 
-pub(crate) fn missing<T>(what: &str, way_out: &str) -> Option<T> {
+/// Says that the calling test is skipped for want of something.
+///
+/// # Panics
+/// If `CHARM_TEST_REQUIRE_ALL=1`.
+pub fn missing<T>(what: &str, way_out: &str) -> Option<T> {
     let line = format!("{}: needs {what}; {way_out}", test_name());
     assert!(std::env::var_os("CHARM_TEST_REQUIRE_ALL").is_none_or(|value| value != "1"), "{line}");
     tell(&line);

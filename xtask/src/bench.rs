@@ -2,6 +2,7 @@
 //!
 //! Rule: goals are ratios between rows of the same table, never absolute times.
 
+mod images;
 mod measure;
 mod subjects;
 
@@ -19,11 +20,19 @@ pub(crate) struct Args {
     /// How often each command runs.
     #[arg(long, default_value_t = 25)]
     runs: usize,
+    /// Only build images, beside `podman build`; takes minutes.
+    #[arg(long)]
+    images: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     console::section("What is compared");
     venv::ensure()?;
+    if args.images {
+        console::section("Images");
+        images::measure()?.print();
+        return Ok(ExitCode::SUCCESS);
+    }
     let subjects = subjects::prepare()?;
     console::section(&format!("Start-up: {} runs of each, in turns", args.runs));
     let table = measure::all(&subjects, args.runs)?;

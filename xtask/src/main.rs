@@ -6,7 +6,10 @@ mod bench;
 mod ci;
 mod console;
 mod fuzz;
+mod image;
 mod needs;
+mod new_exporter;
+mod python_base;
 mod summary;
 mod test;
 mod tidy;
@@ -37,6 +40,10 @@ enum Task {
     Fuzz(fuzz::Args),
     /// Compare start-up time and memory with peers, in one run.
     Bench(bench::Args),
+    /// Build a container image of the runner with chosen exporters.
+    Image(image::Args),
+    /// Write the crate of an exporter, ready to be changed.
+    NewExporter(new_exporter::Args),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +53,8 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::Image(args) => image::run(&args),
+        Task::NewExporter(args) => new_exporter::run(&args),
     };
     match done {
         Ok(code) => code,

@@ -47,6 +47,41 @@ const NEEDS: &[Need] = &[
         way_out: "apt-get install valgrind (Linux only)",
         required: false,
     },
+    Need {
+        program: "podman",
+        version_flag: "--version",
+        why: "runs images",
+        way_out: "apt-get install podman (Linux only)",
+        required: false,
+    },
+    Need {
+        program: "runc",
+        version_flag: "--version",
+        why: "runs images",
+        way_out: "apt-get install runc (Linux only)",
+        required: false,
+    },
+    Need {
+        program: "skopeo",
+        version_flag: "--version",
+        why: "reads images as another client",
+        way_out: "apt-get install skopeo (Linux only)",
+        required: false,
+    },
+    Need {
+        program: "umoci",
+        version_flag: "--version",
+        why: "unpacks images",
+        way_out: "apt-get install umoci (Linux only)",
+        required: false,
+    },
+    Need {
+        program: "docker-registry",
+        version_flag: "--version",
+        why: "takes images",
+        way_out: "apt-get install docker-registry (Linux only)",
+        required: false,
+    },
 ];
 
 /// What a missing program means.

@@ -1,0 +1,90 @@
+//! Layers of bases that were fetched, kept for the next build.
+//!
+//! Rule: a file appears under its digest only when it is whole and its bytes are those of the digest.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::descriptor::Descriptor;
+use crate::digest::Hashing;
+use crate::error::{ImageError, OutputError, RegistryError};
+use crate::progress::Progress;
+
+/// A folder of blobs, named by their digests.
+#[derive(Debug)]
+pub(crate) struct BlobCache<'a> {
+    folder: PathBuf,
+    progress: &'a Progress,
+}
+
+impl<'a> BlobCache<'a> {
+    pub(crate) fn new(folder: &Path, progress: &'a Progress) -> Self {
+        Self { folder: folder.join("sha256"), progress }
+    }
+
+    /// The file of a blob; `open` gives its bytes if it is not here yet.
+    pub(crate) fn fetch<R: Read>(
+        &self,
+        blob: &Descriptor,
+        open: impl FnOnce() -> Result<R, ImageError>,
+    ) -> Result<PathBuf, ImageError> {
+        let path = self.folder.join(blob.digest.hex());
+        let here = std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == blob.size);
+        if !here {
+            self.store(blob, open()?, &path)?;
+        }
+        Ok(path)
+    }
+
+    fn store(&self, blob: &Descriptor, bytes: impl Read, path: &Path) -> Result<(), ImageError> {
+        let writing = |error| OutputError::writing(path)(error);
+        std::fs::create_dir_all(&self.folder).map_err(writing)?;
+        // Removed when it is dropped, so that a failed download leaves nothing.
+        let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(writing)?;
+        let task = self.progress.transfer(&format!("pull {}", short(blob)), blob.size);
+        let mut hashing = Hashing::new(task.reader(bytes.take(blob.size + 1)));
+        io::copy(&mut hashing, &mut Marked(&mut file)).map_err(|error| copy_error(error, blob, path))?;
+        let (_, digest, _) = hashing.finish();
+        if digest != blob.digest {
+            let wanted = &blob.digest;
+            let text = format!("the blob {wanted} came with other bytes ({digest}); try again");
+            return Err(RegistryError::Malformed(text).into());
+        }
+        file.persist(path).map_err(|error| writing(error.error))?;
+        task.done();
+        Ok(())
+    }
+}
+
+/// The first digits, as people compare them.
+pub(crate) fn short(blob: &Descriptor) -> &str {
+    &blob.digest.hex()[..12]
+}
+
+/// Marks the errors of writing, to tell them from those of reading in one copy.
+struct Marked<'a>(&'a mut tempfile::NamedTempFile);
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct WriteError(io::Error);
+
+impl io::Write for Marked<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(|error| io::Error::other(WriteError(error)))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+fn copy_error(error: io::Error, blob: &Descriptor, path: &Path) -> ImageError {
+    match error.downcast::<WriteError>() {
+        Ok(WriteError(error)) => OutputError::writing(path)(error).into(),
+        Err(error) => {
+            let digest = &blob.digest;
+            RegistryError::Malformed(format!("the blob {digest} came only in part ({error}); try again"))
+                .into()
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Finds who we are for a registry, where Docker and Podman keep it.
+//!
+//! Rule: files are only read; a helper that is named must work, because going on as a stranger hides the cause.
+
+use std::fmt;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use base64::Engine as _;
+use serde_json::Value;
+
+use crate::error::{RegistryError, plain};
+
+/// What one logs in with.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Login {
+    Password { user: String, password: String },
+    IdentityToken(String),
+}
+
+/// Never the secret.
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Password { user, .. } => write!(f, "Password({user})"),
+            Self::IdentityToken(_) => write!(f, "IdentityToken"),
+        }
+    }
+}
+
+/// A login and where it was found, for messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) login: Login,
+    pub(super) origin: String,
+}
+
+/// The login for this registry: in Docker's file first, then in Podman's.
+pub(super) fn find(registry: &str) -> Result<Option<Found>, RegistryError> {
+    for file in files() {
+        let Ok(text) = std::fs::read_to_string(&file) else { continue };
+        let json: Value = serde_json::from_str(&text).map_err(|error| {
+            let file = file.display();
+            RegistryError::Credentials(format!("`{file}` is no JSON ({error}); correct it or log in again"))
+        })?;
+        if let Some(found) = find_in(&json, registry, &file)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+fn files() -> Vec<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = variable("HOME");
+    let docker = variable("DOCKER_CONFIG").or_else(|| Some(home.as_ref()?.join(".docker")));
+    let podman = [
+        variable("REGISTRY_AUTH_FILE"),
+        variable("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json")),
+        home.map(|home| home.join(".config/containers/auth.json")),
+    ];
+    docker.map(|folder| folder.join("config.json")).into_iter().chain(podman.into_iter().flatten()).collect()
+}
+
+/// A helper for this very registry, else what the file itself holds, else the helper for all.
+fn find_in(json: &Value, registry: &str, file: &Path) -> Result<Option<Found>, RegistryError> {
+    let keys = spellings(registry);
+    let helper = keys.iter().find_map(|key| Some((key, json.get("credHelpers")?.get(key)?.as_str()?)));
+    if let Some((key, helper)) = helper {
+        return ask_helper(helper, key);
+    }
+    let entry = keys.iter().find_map(|key| json.get("auths")?.get(key));
+    if let Some(login) = entry.map(|entry| stored(entry, registry, file)).transpose()?.flatten() {
+        return Ok(Some(Found { login, origin: format!("`{}`", file.display()) }));
+    }
+    let Some(store) = json.get("credsStore").and_then(Value::as_str) else { return Ok(None) };
+    let mut answers = keys.iter().map(|key| ask_helper(store, key));
+    answers.find(|answer| !matches!(answer, Ok(None))).unwrap_or(Ok(None))
+}
+
+/// The ways in which files name a registry.
+fn spellings(registry: &str) -> Vec<String> {
+    let forms = |host: &str| {
+        ["", "/", "/v1/", "/v2/"]
+            .iter()
+            .flat_map(|tail| ["https://", "http://", ""].map(|scheme| format!("{scheme}{host}{tail}")))
+            .collect::<Vec<_>>()
+    };
+    if registry == "docker.io" {
+        // Docker keeps its own registry under an address of old.
+        return ["index.docker.io", "docker.io", "registry-1.docker.io"]
+            .into_iter()
+            .flat_map(forms)
+            .collect();
+    }
+    std::iter::once(registry.to_owned()).chain(forms(registry)).collect()
+}
+
+fn stored(entry: &Value, registry: &str, file: &Path) -> Result<Option<Login>, RegistryError> {
+    let text = |key: &str| entry.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    if let Some(token) = text("identitytoken") {
+        return Ok(Some(Login::IdentityToken(token.to_owned())));
+    }
+    if let (Some(user), Some(password)) = (text("username"), text("password")) {
+        return Ok(Some(Login::Password { user: user.to_owned(), password: password.to_owned() }));
+    }
+    let Some(auth) = text("auth") else { return Ok(None) };
+    let decoded = base64::engine::general_purpose::STANDARD.decode(auth).ok();
+    let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+    let (user, password) = decoded.as_deref().and_then(|text| text.split_once(':')).ok_or_else(|| {
+        let file = file.display();
+        RegistryError::Credentials(format!("`{file}` has no readable login for `{registry}`; log in again"))
+    })?;
+    Ok(Some(Login::Password { user: user.to_owned(), password: password.trim_end_matches('\0').to_owned() }))
+}
+
+/// `docker-credential-<helper> get`, with the registry on its standard input.
+fn ask_helper(helper: &str, key: &str) -> Result<Option<Found>, RegistryError> {
+    let program = format!("docker-credential-{helper}");
+    let failed = |reason: &str| {
+        RegistryError::Credentials(format!(
+            "the credential helper `{program}` failed for `{key}`: {reason}; repair it or remove it from config.json"
+        ))
+    };
+    let mut child = Command::new(&program)
+        .arg("get")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(&plain(&error)))?;
+    // A helper that reads nothing is its own affair; its answer decides.
+    let _ = child.stdin.take().map(|mut stdin| stdin.write_all(key.as_bytes()));
+    let output = child.wait_with_output().map_err(|error| failed(&plain(&error)))?;
+    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    if !output.status.success() {
+        let unknown = said.contains("credentials not found");
+        return if unknown { Ok(None) } else { Err(failed(&said)) };
+    }
+    let json: Value = serde_json::from_str(&said).map_err(|_| failed("its answer is no JSON"))?;
+    let text = |key: &str| json.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (user, secret) = (text("Username"), text("Secret"));
+    let login = match user.as_str() {
+        "<token>" => Login::IdentityToken(secret),
+        _ => Login::Password { user, password: secret },
+    };
+    Ok(Some(Found { login, origin: format!("the helper `{program}`") }))
+}
+
+#[cfg(test)]
+mod tests;

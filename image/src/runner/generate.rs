@@ -1,0 +1,179 @@
+//! Writes the crate of the runner.
+//!
+//! Rule: the same request writes the same files, whatever was there before, and every version in it is fixed.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::cargo::{self, Package};
+use super::crate_manifest::CrateManifest;
+use super::graph::Graph;
+use super::links::Links;
+use super::request::{RunnerRequest, WithCrate, WithSource};
+use super::source::{Place, RUNNER, RunnerSource};
+use crate::error::{ImageError, OutputError, RequestError, RunnerError};
+
+/// A crate ready to be compiled.
+#[derive(Debug)]
+pub(crate) struct Generated {
+    pub(crate) folder: PathBuf,
+    pub(crate) graph: Graph,
+}
+
+pub(super) fn generate(
+    folder: &Path,
+    source: &RunnerSource,
+    request: &RunnerRequest,
+    target: &str,
+) -> Result<Generated, ImageError> {
+    refuse_twins(&request.with)?;
+    let local = local_packages(source, request)?;
+    let links = Links::of(&local)?;
+    let features = features(source, request)?;
+    let manifest = CrateManifest { source, request, links: &links, local: &local, features }.text();
+    write(&folder.join("Cargo.toml"), &manifest)?;
+    write(&folder.join("src/main.rs"), "fn main() {}\n")?;
+    links.write(folder)?;
+    let graph = resolve(folder, source, request, target)?;
+    write(&folder.join("src/main.rs"), &main_rs(&graph, &request.with)?)?;
+    Ok(Generated { folder: folder.to_owned(), graph })
+}
+
+fn refuse_twins(with: &[WithCrate]) -> Result<(), RequestError> {
+    let twin =
+        with.iter().enumerate().find(|(at, one)| with[..*at].iter().any(|other| other.name == one.name));
+    twin.map_or(Ok(()), |(_, twin)| {
+        Err(RequestError::Argument(format!("`--with {}` is given twice; give it once", twin.name)))
+    })
+}
+
+/// The packages of folders, the runner first.
+fn local_packages(source: &RunnerSource, request: &RunnerRequest) -> Result<Vec<Package>, RunnerError> {
+    let mut local = Vec::new();
+    if let Place::Folder(runner) = &source.place {
+        local.push(runner.as_ref().clone());
+    }
+    for with in &request.with {
+        if let WithSource::Path(path) = &with.source {
+            local.push(package_at(&with.name, path)?);
+        }
+    }
+    Ok(local)
+}
+
+fn package_at(name: &str, path: &Path) -> Result<Package, RunnerError> {
+    let at = format!("--with {name}={}", path.display());
+    let folder = path.canonicalize().map_err(|_| {
+        RunnerError::Source(format!(
+            "`{at}`: there is no such folder; name the folder of the crate's `Cargo.toml`"
+        ))
+    })?;
+    let metadata =
+        cargo::members(&folder).map_err(|error| RunnerError::Source(format!("`{at}`:\n{error}")))?;
+    let mut here = metadata.packages.into_iter().filter(|package| package.folder() == folder);
+    let package = here.next().ok_or_else(|| {
+        RunnerError::Source(format!(
+            "`{at}`: that folder holds no package; name the folder of the crate's `Cargo.toml`"
+        ))
+    })?;
+    if package.name != name {
+        let found = &package.name;
+        let path = path.display();
+        return Err(RunnerError::Source(format!(
+            "`{at}`: the crate there is `{found}`; write `--with {found}={path}`"
+        )));
+    }
+    Ok(package)
+}
+
+/// `None` is the runner's own default. Names of the manifest are features where the runner has such.
+fn features(source: &RunnerSource, request: &RunnerRequest) -> Result<Option<Vec<String>>, RequestError> {
+    if request.features.is_none() && request.telemetry.is_empty() {
+        return Ok(None);
+    }
+    let known: Vec<&String> = match &source.place {
+        Place::Folder(runner) => runner.features.keys().filter(|name| *name != "default").collect(),
+        _ => Vec::new(),
+    };
+    let mut wanted = request.features.clone().unwrap_or_default();
+    if let Some(unknown) = wanted.iter().find(|name| !known.is_empty() && !known.contains(name)) {
+        let known = known.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(RequestError::Argument(format!(
+            "`{RUNNER}` has no feature `{unknown}`; it has: {known}; an exporter of your own goes in by `--with`"
+        )));
+    }
+    if known.is_empty() && matches!(source.place, Place::Folder(_)) && !wanted.is_empty() {
+        return Err(RequestError::Argument(format!(
+            "`{RUNNER}` has no feature `{}`, nor any other",
+            wanted[0]
+        )));
+    }
+    wanted.extend(request.telemetry.iter().filter(|name| known.contains(name)).cloned());
+    wanted.sort();
+    wanted.dedup();
+    Ok(Some(wanted))
+}
+
+/// Fixes every version: by the lock file of the request, else starting from the one of the runner's workspace.
+fn resolve(
+    folder: &Path,
+    source: &RunnerSource,
+    request: &RunnerRequest,
+    target: &str,
+) -> Result<Graph, ImageError> {
+    let lock = folder.join("Cargo.lock");
+    let given = request.lock.as_ref().filter(|given| given.is_file());
+    let seed = given.unwrap_or(&source.lock);
+    let seed_text = std::fs::read_to_string(seed).unwrap_or_default();
+    write(&lock, &seed_text)?;
+    let floats = |with: &WithCrate| matches!(&with.source, WithSource::Registry(_));
+    let metadata = if given.is_none() && request.with.iter().any(floats) {
+        cargo::fresh_graph(folder, target)?
+    } else {
+        cargo::graph(folder, Some(target))?
+    };
+    let resolved = std::fs::read_to_string(&lock).map_err(OutputError::writing(&lock))?;
+    match (given, &request.lock) {
+        (Some(given), _) if resolved != seed_text => {
+            let given = given.display();
+            return Err(RequestError::Argument(format!(
+                "`--lock {given}` does not fit these exporters any more; remove it to have it written anew"
+            ))
+            .into());
+        }
+        (None, Some(wanted)) => write(wanted, &resolved)?,
+        _ => {}
+    }
+    Ok(Graph::new(metadata)?)
+}
+
+fn main_rs(graph: &Graph, with: &[WithCrate]) -> Result<String, RunnerError> {
+    let mut text = String::from("//! A runner with chosen exporters, written by `cargo xtask image`.\n\n");
+    let mut libraries = Vec::new();
+    for with in with {
+        let library = graph.direct(&with.name).and_then(Package::library).ok_or_else(|| {
+            RunnerError::Source(format!(
+                "`--with {}`: that crate has no library; an exporter is a library",
+                with.name
+            ))
+        })?;
+        libraries.push(library);
+    }
+    libraries.sort();
+    for library in libraries {
+        let _ = writeln!(text, "use {library} as _;");
+    }
+    text.push_str("\nfn main() -> std::process::ExitCode {\n    charm_runner::main()\n}\n");
+    Ok(text)
+}
+
+/// Writes only what changed, so that cargo has no reason to compile again.
+fn write(path: &Path, text: &str) -> Result<(), OutputError> {
+    if std::fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(OutputError::writing(parent))?;
+    }
+    std::fs::write(path, text).map_err(OutputError::writing(path))
+}

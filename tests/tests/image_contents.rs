@@ -1,0 +1,232 @@
+//! What is in an image, and what it says of itself.
+//!
+//! Rule: images are read back from what was written, with other programs where there are some.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use charm_telemetry_tests::image::{BaseImage, Layout, image};
+use charm_telemetry_tests::requires;
+use serde_json::{Value, json};
+
+fn output(folder: &Path) -> String {
+    format!("oci:{}", folder.display())
+}
+
+#[test]
+fn on_nothing_there_is_the_runner_under_two_names_and_a_list_of_what_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("image");
+    let report = image(["--output", &output(&at), "--json"], &[]).json();
+    let layout = Layout::read(&at);
+    assert_eq!(report["digest"], layout.digest);
+    assert_eq!(report["image_id"], layout.manifest["config"]["digest"]);
+    assert_eq!(layout.layers(), 2);
+    let system: Vec<_> = layout.layer(0).into_iter().collect();
+    let expected = [
+        ("etc/", "drwxr-xr-x 0/0 1970-01-01 00:00"),
+        ("etc/group", "-rw-r--r-- 0/0 1970-01-01 00:00"),
+        ("etc/passwd", "-rw-r--r-- 0/0 1970-01-01 00:00"),
+        ("opt/", "drwxr-xr-x 0/0 1970-01-01 00:00"),
+        ("opt/charm/", "drwxr-xr-x 0/0 1970-01-01 00:00"),
+        ("opt/charm/bin/", "drwxr-xr-x 0/0 1970-01-01 00:00"),
+        ("opt/charm/share/", "drwxr-xr-x 0/0 1970-01-01 00:00"),
+        ("opt/charm/share/sbom/", "drwxr-xr-x 0/0 1970-01-01 00:00"),
+        ("tmp/", "drwxrwxrwt 0/0 1970-01-01 00:00"),
+        ("work/", "drwxrwxrwt 0/0 1970-01-01 00:00"),
+    ];
+    assert_eq!(system, expected.map(|(path, rest)| (path.to_owned(), rest.to_owned())));
+    let runner = layout.layer(1).into_keys().collect::<Vec<_>>();
+    assert_eq!(runner, RUNNER_FILES);
+    let config = &layout.config["config"];
+    assert_eq!(config["User"], "65532:65532");
+    assert_eq!(config["Cmd"], json!(["charm", "run", "."]));
+    assert_eq!(
+        config["Env"][0],
+        "PATH=/opt/charm/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    );
+}
+
+const RUNNER_FILES: [&str; 3] = [
+    "opt/charm/bin/charm -> charm-runner",
+    "opt/charm/bin/charm-runner",
+    "opt/charm/share/sbom/charm-runner.cdx.json",
+];
+
+#[test]
+fn on_a_base_there_is_one_more_layer_and_everything_of_the_base_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = BaseImage::default().write(&folder.path().join("base"));
+    let at = folder.path().join("image");
+    let report = image(["--base", &output(&base), "--output", &output(&at), "--json"], &[]).json();
+    let (theirs, ours) = (Layout::read(&base), Layout::read(&at));
+    assert_eq!(ours.layers(), 2);
+    assert_eq!(ours.manifest["layers"][0], theirs.manifest["layers"][0]);
+    // Not even a folder: where the base has a link, a folder would take its place.
+    assert_eq!(ours.layer(1).into_keys().collect::<Vec<_>>(), RUNNER_FILES);
+    let (before, after) = (&theirs.config["config"], &ours.config["config"]);
+    assert_eq!(after["User"], before["User"]);
+    assert_eq!(after["Healthcheck"], before["Healthcheck"]);
+    assert_eq!(after["Env"], json!(["A=1", "PATH=/opt/charm/bin:/usr/bin:/bin"]));
+    assert_eq!(after["Labels"]["team"], "a");
+    assert_eq!(after["Labels"]["org.opencontainers.image.title"], "charm-runner");
+    assert_eq!(ours.manifest["annotations"]["org.opencontainers.image.title"], "charm-runner");
+    assert_eq!(ours.manifest["annotations"]["org.opencontainers.image.base.digest"], theirs.digest);
+    assert_eq!(report["base"]["digest"], theirs.digest);
+    assert_eq!(report["layers"][0]["what"], "base");
+}
+
+#[test]
+fn what_the_command_line_says_is_in_the_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("image");
+    let args = [
+        "--label",
+        "team=b",
+        "--label",
+        "org.opencontainers.image.title=mine",
+        "--annotation",
+        "note=x=y",
+        "--env",
+        "MODE=fast",
+        "--user",
+        "1000:1000",
+        "--entrypoint",
+        "charm run",
+        "--tag",
+        "a/b:1",
+        "--tag",
+        "ghcr.io/c/d:2",
+        "--print-digest",
+        "--output",
+    ];
+    let said = image(args.into_iter().chain([output(&at).as_str()]), &[("SOURCE_DATE_EPOCH", "1700000000")]);
+    let layout = Layout::read(&at);
+    assert_eq!(said.stdout, format!("{}\n", layout.digest));
+    let config = &layout.config["config"];
+    assert_eq!(config["Labels"]["team"], "b");
+    assert_eq!(config["Labels"]["org.opencontainers.image.title"], "mine");
+    assert_eq!(layout.manifest["annotations"]["note"], "x=y");
+    assert_eq!(config["User"], "1000:1000");
+    assert_eq!(config["Entrypoint"], json!(["charm", "run"]));
+    assert!(config["Env"].as_array().unwrap().contains(&json!("MODE=fast")));
+    assert_eq!(layout.config["created"], "2023-11-14T22:13:20Z");
+    assert!(
+        layout.layer(1).values().all(|entry| entry.ends_with("2023-11-14 22:13")),
+        "{:?}",
+        layout.layer(1)
+    );
+    let index: Value = serde_json::from_slice(&fs::read(at.join("index.json")).unwrap()).unwrap();
+    let names: Vec<_> =
+        index["manifests"].as_array().unwrap().iter().map(|entry| &entry["annotations"]).collect();
+    assert_eq!(names[0]["io.containerd.image.name"], "docker.io/a/b:1");
+    assert_eq!(names[1]["io.containerd.image.name"], "ghcr.io/c/d:2");
+}
+
+#[test]
+fn one_file_is_read_as_two_formats_and_a_layout_by_another_program() {
+    let (Some(skopeo), Some(umoci)) = (requires::program("skopeo"), requires::program("umoci")) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (at, tar) = (folder.path().join("image"), folder.path().join("image.tar"));
+    let to_tar = format!("tar:{}", tar.display());
+    let report =
+        image(["--tag", "a/b:1", "--output", &output(&at), "--output", &to_tar, "--json"], &[]).json();
+    let skopeo = |args: &[&str]| {
+        let output = Command::new(&skopeo).args(args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for source in [format!("oci-archive:{}", tar.display()), format!("oci:{}:1", at.display())] {
+        let digest = skopeo(&["inspect", "--format", "{{.Digest}}", &source]);
+        assert_eq!(digest.trim(), report["digest"], "{source}");
+    }
+    // Docker's format has another manifest, and the same configuration.
+    let config =
+        skopeo(&["inspect", "--config", "--raw", &format!("docker-archive:{}:a/b:1", tar.display())]);
+    let layout = Layout::read(&at);
+    assert_eq!(serde_json::from_str::<Value>(&config).unwrap(), layout.config);
+    let bundle = folder.path().join("bundle");
+    let unpacked = Command::new(umoci)
+        .args(["unpack", "--image", &format!("{}:1", at.display())])
+        .arg(&bundle)
+        .output()
+        .unwrap();
+    assert!(unpacked.status.success(), "{}", String::from_utf8_lossy(&unpacked.stderr));
+    assert!(bundle.join("rootfs/opt/charm/bin/charm-runner").is_file());
+}
+
+#[test]
+fn the_list_of_contents_is_in_the_image_and_beside_the_file_and_names_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = BaseImage::default().write(&folder.path().join("base"));
+    let (at, tar) = (folder.path().join("image"), folder.path().join("image.tar"));
+    let to_tar = format!("tar:{}", tar.display());
+    image(["--base", &output(&base), "--output", &output(&at), "--output", &to_tar, "--json"], &[]).json();
+    let beside = fs::read(folder.path().join("image.cdx.json")).unwrap();
+    assert_eq!(Layout::read(&at).file(1, RUNNER_FILES[2]), beside);
+    let text = String::from_utf8(beside).unwrap();
+    assert!(
+        !text.contains("file://") && !text.contains("/home/") && !text.contains(env!("CARGO_MANIFEST_DIR"))
+    );
+    check_cyclonedx(&serde_json::from_str(&text).unwrap(), &Layout::read(&base).digest);
+}
+
+/// The rules of the 1.5 schema that such a document could break.
+fn check_cyclonedx(document: &Value, base: &str) {
+    assert_eq!((&document["bomFormat"], &document["specVersion"]), (&json!("CycloneDX"), &json!("1.5")));
+    let serial = document["serialNumber"].as_str().unwrap();
+    let groups: Vec<_> = serial.strip_prefix("urn:uuid:").unwrap().split('-').map(str::len).collect();
+    assert_eq!(groups, [8, 4, 4, 4, 12]);
+    let components = document["components"].as_array().unwrap();
+    let mut refs: Vec<_> = components.iter().map(|one| one["bom-ref"].as_str().unwrap()).collect();
+    let count = refs.len();
+    refs.sort_unstable();
+    refs.dedup();
+    assert_eq!(refs.len(), count, "every component has a reference of its own");
+    for name in ["charm-runner", "charm-telemetry-core", "serde_json", "clap"] {
+        assert!(
+            components.iter().any(|one| one["name"] == name && one["purl"].as_str().is_some()),
+            "no {name}"
+        );
+    }
+    // They work in the compiler, and are no part of the binary.
+    assert!(!components.iter().any(|one| one["name"] == "syn" || one["name"] == "proc-macro2"));
+    assert!(components.iter().any(|one| one["type"] == "container" && one["version"] == base));
+    for dependency in document["dependencies"].as_array().unwrap() {
+        let needs = dependency["dependsOn"].as_array().unwrap().iter().chain([&dependency["ref"]]);
+        assert!(
+            needs.into_iter().all(|reference| refs.contains(&reference.as_str().unwrap())),
+            "{dependency}"
+        );
+    }
+}
+
+#[test]
+fn the_manifest_of_an_agent_names_the_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("charm.yaml");
+    fs::write(&manifest, "runtime:\n  telemetry: []\n  custom_image: ghcr.io/team/agent:7\n").unwrap();
+    let (manifest, place) = (manifest.display().to_string(), output(&folder.path().join("image")));
+    let report = image(["--manifest", &manifest, "--output", &place, "--json"], &[]).json();
+    assert_eq!(report["tags"], json!(["ghcr.io/team/agent:7"]));
+    let place = output(&folder.path().join("other"));
+    let report = image(["--manifest", &manifest, "--tag", "x:1", "--output", &place, "--json"], &[]).json();
+    assert_eq!(report["tags"], json!(["docker.io/library/x:1"]));
+}
+
+#[test]
+fn a_person_gets_a_summary_and_sees_each_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = image(["--output", &output(&folder.path().join("image"))], &[]);
+    for word in
+        ["digest", "image id", "platform", "base       scratch", "exporters", "size", "written", "time"]
+    {
+        assert!(said.stdout.contains(word), "no `{word}` in: {}", said.stdout);
+    }
+    for step in ["generate the runner", "compile it for linux/", "ask it for its exporters", "write "] {
+        assert!(said.stderr.contains(step), "no `{step}` in: {}", said.stderr);
+    }
+}

@@ -1,0 +1,132 @@
+//! Places that an image cannot be written to.
+//!
+//! Rule: each is told in a sentence with the way out, and nothing half-written is left.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use charm_telemetry_tests::image::{BaseImage, Layout, Said, image};
+use charm_telemetry_tests::requires;
+
+fn entries(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn write(place: &str, tag: &str) -> Said {
+    image(["--tag", tag, "--output", place], &[])
+}
+
+#[test]
+fn a_place_that_is_not_writable_is_told() {
+    for place in ["tar:/proc/charm/image.tar", "oci:/proc/charm/image"] {
+        let said = write(place, "a:1");
+        let expected =
+            "cannot write `/proc/charm`: no such file or directory; choose a place that you may write to";
+        assert_eq!(said.error(), expected);
+    }
+}
+
+/// A small file system that is unmounted when it is dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new(options: &str) -> Option<Self> {
+        let mount = requires::program("mount")?;
+        let folder = tempfile::tempdir().unwrap();
+        let status = Command::new(mount)
+            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+            .arg(folder.path())
+            .output()
+            .unwrap()
+            .status;
+        if status.success() {
+            return Some(Self(folder));
+        }
+        requires::missing("the right to mount a small file system", "run the tests as root")
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_and_nothing_is_left_on_it() {
+    let Some(disk) = SmallDisk::new("size=256k") else { return };
+    for place in ["tar", "oci"] {
+        let path = disk.0.path().join("image");
+        let said = write(&format!("{place}:{}", path.display()), "a:1");
+        let path = path.display();
+        assert_eq!(
+            said.error(),
+            format!("no space left for `{path}`; make room there or choose another place")
+        );
+        assert_eq!(entries(disk.0.path()), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_disk_that_can_only_be_read_is_told() {
+    let Some(disk) = SmallDisk::new("size=256k,ro") else { return };
+    for place in ["tar", "oci"] {
+        let path = disk.0.path().join("image");
+        let said = write(&format!("{place}:{}", path.display()), "a:1");
+        let path = path.display();
+        let expected =
+            format!("cannot write `{path}`: read-only file system; choose a place that you may write to");
+        assert_eq!(said.error(), expected);
+    }
+}
+
+#[test]
+fn an_older_image_of_that_name_is_replaced_and_anything_else_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("image");
+    let place = format!("oci:{}", at.display());
+    assert!(write(&place, "a:1").success);
+    let first = Layout::read(&at).digest;
+    assert!(image(["--tag", "a:1", "--label", "n=2", "--output", &place], &[]).success);
+    assert_ne!(Layout::read(&at).digest, first, "it was replaced");
+    assert_eq!(at.join("blobs/sha256").read_dir().unwrap().count(), 4, "nothing of the older one is left");
+    let said = write(&place, "b:1");
+    assert!(
+        said.error()
+            .contains("holds another image, `docker.io/library/a:1`; choose a new folder or remove it"),
+        "{}",
+        said.error()
+    );
+
+    let papers = folder.path().join("papers");
+    fs::create_dir(&papers).unwrap();
+    fs::write(papers.join("letter.txt"), "dear").unwrap();
+    let said = write(&format!("oci:{}", papers.display()), "a:1");
+    assert!(said.error().contains("holds something that is no OCI layout"), "{}", said.error());
+    assert_eq!(entries(&papers), ["letter.txt"]);
+    let said = write(&format!("tar:{}", papers.display()), "a:1");
+    assert!(said.error().contains("is a folder; name a file"), "{}", said.error());
+    assert_eq!(entries(folder.path()), ["image", "papers"]);
+}
+
+#[test]
+fn a_base_with_a_damaged_layer_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = BaseImage::default().write(&folder.path().join("base"));
+    let layout = Layout::read(&base);
+    let digest = layout.manifest["layers"][0]["digest"].as_str().unwrap().trim_start_matches("sha256:");
+    fs::write(base.join("blobs/sha256").join(digest), "damaged").unwrap();
+    let at = folder.path().join("image");
+    let (base, place) = (format!("oci:{}", base.display()), format!("oci:{}", at.display()));
+    let said = image(["--base", &base, "--output", &place], &[]);
+    assert!(
+        said.error().contains("its bytes are others than its name; write the layout again"),
+        "{}",
+        said.error()
+    );
+    assert_eq!(entries(folder.path()), ["base"]);
+}
