@@ -27,9 +27,10 @@ fn build<T: Construct + TelemetryExporter>(
 }
 
 /// Builds an exporter. `None` after problems were recorded.
-pub(crate) fn from_reader<T: Construct>(reader: &mut EnvironmentReader<'_>) -> Option<T> {
+pub(crate) fn from_reader<T: Construct + TelemetryExporter>(reader: &mut EnvironmentReader<'_>) -> Option<T> {
     let problems_before = reader.problem_count();
-    let exporter = T::construct(&mut Fields::new(reader, T::DESCRIPTOR))?;
+    let mut exporter = T::construct(&mut Fields::new(reader, T::DESCRIPTOR))?;
+    exporter.prepare(reader);
     // An optional field whose value was refused is `None` like one that is not set, but the exporter must not start.
     (reader.problem_count() == problems_before).then_some(exporter)
 }

@@ -88,6 +88,11 @@ impl<'a> EnvironmentReader<'a> {
         Self { environment, problems: Vec::new() }
     }
 
+    /// What it reads: for those who hand it on, as to the settings of a delivery.
+    pub fn environment(&self) -> &'a Environment {
+        self.environment
+    }
+
     /// Everything that was wrong so far.
     pub fn into_problems(self) -> Vec<VariableProblem> {
         self.problems

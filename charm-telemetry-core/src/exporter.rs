@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
+use crate::environment::EnvironmentReader;
 use crate::event::{Event, EventKind, EventTime, LlmEnd, LlmStart};
 use crate::id::{CallId, RunId};
 use crate::interest::Interest;
@@ -55,6 +56,11 @@ pub type HookResult = Result<(), HookError>;
 )]
 #[expect(unused_variables, reason = "the names of the arguments are documentation")]
 pub trait TelemetryExporter: Send + 'static {
+    /// Looks at what the variables say together, and at those that are not fields. A problem that is recorded in `reader` keeps
+    /// the exporter from being used, and is told with those of its fields. Called once, right after it was built from the
+    /// environment. Starts nothing: a mere check builds exporters too.
+    fn prepare(&mut self, reader: &mut EnvironmentReader<'_>) {}
+
     /// What the operator has set for all exporters. Called once, before the first event, and again on an exporter that is
     /// built anew after a panic.
     fn configure(&mut self, settings: &Arc<TelemetrySettings>) {}

@@ -66,6 +66,26 @@ impl TelemetryExporter for Careless {
     }
 }
 
+/// Needs one of two.
+#[charm_exporter("choosy")]
+struct Choosy {
+    #[env("CHOOSY_KEY")]
+    key: Option<Secret>,
+    #[env("CHOOSY_AGENT")]
+    agent: Option<IpAddr>,
+}
+
+impl TelemetryExporter for Choosy {
+    fn prepare(&mut self, reader: &mut EnvironmentReader<'_>) {
+        if self.key.is_none() && self.agent.is_none() {
+            reader.problem("CHOOSY_KEY", "needs `CHOOSY_KEY` or `CHOOSY_AGENT`");
+        }
+        if reader.environment().get("CHOOSY_OFF").is_some() {
+            reader.problem("CHOOSY_OFF", "`CHOOSY_OFF` is no more");
+        }
+    }
+}
+
 fn registered(name: &str) -> &'static Registration {
     Registry::linked().expect("no two names are the same").get(name).expect("it is in this file")
 }
@@ -210,4 +230,13 @@ fn the_descriptor_says_what_is_required_secret_and_default() {
             ("EVERYTHING_VERBOSE", false, false, None),
         ]
     );
+}
+
+#[test]
+fn what_the_fields_say_together_keeps_an_exporter_from_being_built() {
+    assert!(build("choosy", &[("CHOOSY_KEY", "sesame")]).0.is_some());
+    let (built, problems) = build("choosy", &[("CHOOSY_AGENT", "nowhere"), ("CHOOSY_OFF", "1")]);
+    let variables: Vec<_> = problems.iter().map(|problem| problem.variable).collect();
+    assert!(built.is_none());
+    assert_eq!(variables, ["CHOOSY_AGENT", "CHOOSY_KEY", "CHOOSY_OFF"]);
 }

@@ -10,8 +10,10 @@ use serde_json::value::RawValue;
 use super::feed::SpanFeed;
 use super::limits::TraceLimits;
 use super::policy::ContentPolicy;
+use super::sampler::Sampler;
 use super::settings::TelemetrySettings;
 use super::span::{FinishedSpan, SpanError, StartedSpan};
+use crate::environment::EnvironmentReader;
 use crate::event::{LlmEnd, LlmStart};
 use crate::exporter::{HookContext, HookResult, TelemetryExporter};
 use crate::stream_event::StreamEvent;
@@ -56,6 +58,16 @@ pub trait SpanExporter: Send + 'static {
     /// # Errors
     /// As for every hook: see [`HookResult`].
     fn span(&mut self, span: FinishedSpan) -> HookResult;
+
+    /// Looks at what the variables say together: see [`TelemetryExporter::prepare`].
+    #[expect(unused_variables, reason = "the names of the arguments are documentation")]
+    fn prepare(&mut self, reader: &mut EnvironmentReader<'_>) {}
+
+    /// Which traces are sent, where the operator's choice for all exporters is `all`: for vendors with a rate of their own.
+    /// Asked once, before the first event.
+    fn sampler(&self, all: Sampler) -> Sampler {
+        all
+    }
 
     /// How much may be held in memory. Asked once, before the first event.
     fn limits(&self) -> TraceLimits {
@@ -107,6 +119,10 @@ pub trait SpanExporter: Send + 'static {
 
 #[diagnostic::do_not_recommend]
 impl<T: SpanExporter> TelemetryExporter for T {
+    fn prepare(&mut self, reader: &mut EnvironmentReader<'_>) {
+        SpanExporter::prepare(self, reader);
+    }
+
     fn configure(&mut self, settings: &Arc<TelemetrySettings>) {
         self.feed().configure(settings);
     }

@@ -82,7 +82,7 @@ impl Inner {
         Self {
             born: Instant::now(),
             sends_content: policy != ContentPolicy::Off && exporter.sends_content(policy),
-            sampler: settings.sampler,
+            sampler: exporter.sampler(settings.sampler),
             unsampled: Unsampled::default(),
             assembler: TraceAssembler::new(settings, exporter.limits())
                 .report_starts(exporter.wants_starts()),

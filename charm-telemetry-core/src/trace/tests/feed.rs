@@ -15,6 +15,7 @@ struct Recorder {
     feed: SpanFeed,
     starts: bool,
     keeps_home: bool,
+    own_rate: Option<f64>,
     fails: bool,
     told: Vec<String>,
 }
@@ -26,6 +27,10 @@ impl SpanExporter for Recorder {
 
     fn wants_starts(&self) -> bool {
         self.starts
+    }
+
+    fn sampler(&self, all: Sampler) -> Sampler {
+        self.own_rate.and_then(Sampler::new).unwrap_or(all)
     }
 
     fn sends_content(&self, policy: ContentPolicy) -> bool {
@@ -195,6 +200,14 @@ fn the_answer_of_the_sampler_is_that_for_the_trace() {
         let recorder = told(Recorder::default(), settings, events);
         assert_eq!(!recorder.told.is_empty(), sampler.keeps(TraceId::of_run(run_id(number << 50))));
     }
+}
+
+#[test]
+fn a_vendor_may_have_a_rate_of_its_own() {
+    let none = Recorder { own_rate: Some(0.0), ..Recorder::default() };
+    assert_eq!(told(none, TelemetrySettings::default(), secret_run()).told, [""; 0]);
+    let all = Recorder { own_rate: Some(1.0), ..Recorder::default() };
+    assert!(!told(all, unsampled(false), secret_run()).told.is_empty());
 }
 
 #[test]
