@@ -62,6 +62,10 @@ impl Destination for Faulty {
         Disposition::standard(response)
     }
 
+    fn forbids(&self) -> Option<DropReason> {
+        ((self.misbehave) as usize == forbids as usize).then_some(DropReason::RateLimited)
+    }
+
     fn dropped(&self, items: &[Item], reason: DropReason) {
         self.told.lock().unwrap().push((items.len(), reason));
         (self.misbehave)("dropped", items);
@@ -69,6 +73,11 @@ impl Destination for Faulty {
 }
 
 fn fails(_: &str, _: &[Item]) {}
+
+/// Not the same code as `fails`: two functions with one body may have one address.
+fn forbids(method: &str, _: &[Item]) {
+    assert_ne!(method, "assemble", "nothing may be sent");
+}
 
 fn has_five(items: &[Item]) -> bool {
     items.iter().any(|item| item.bytes().starts_with(b"{\"id\":5,"))
@@ -104,6 +113,19 @@ async fn an_error_while_encoding_costs_the_item_that_caused_it() {
     let outcomes = bench.outcomes();
     assert_eq!((outcomes.delivered, lost(&outcomes, DropReason::EncodeError)), (19, 1));
     assert!(bench.handle.report().last_error.unwrap().contains("no 5, please"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_vendor_forbids_is_dropped_without_a_request_and_told() {
+    let receiver = Receiver::always(200);
+    let faulty = Faulty::new(forbids);
+    let told = faulty.told.clone();
+    let bench = Setup::default().start_with(&receiver, faulty);
+    bench.send(0..20);
+    bench.until_done(HOUR).await;
+    let outcomes = bench.outcomes();
+    assert_eq!((outcomes.requests, lost(&outcomes, DropReason::RateLimited)), (0, 20));
+    assert_eq!(*told.lock().unwrap(), [(10, DropReason::RateLimited), (10, DropReason::RateLimited)]);
 }
 
 #[tokio::test(start_paused = true)]
