@@ -63,7 +63,7 @@ impl Destination for Faulty {
     }
 
     fn forbids(&self) -> Option<DropReason> {
-        ((self.misbehave) as usize == forbids as usize).then_some(DropReason::RateLimited)
+        (self.misbehave as usize == forbids as *const () as usize).then_some(DropReason::RateLimited)
     }
 
     fn dropped(&self, items: &[Item], reason: DropReason) {
