@@ -99,7 +99,7 @@ impl<'a> From<&'a str> for Attribute<'a> {
     }
 }
 
-impl<'a> From<String> for Attribute<'a> {
+impl From<String> for Attribute<'_> {
     fn from(text: String) -> Self {
         Self::Text(Cow::Owned(text))
     }

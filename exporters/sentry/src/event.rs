@@ -21,7 +21,7 @@ const MAX_EXTRA_BYTES: usize = 16_384;
 const EVENT: u128 = 0x0e << 112;
 
 #[derive(Serialize)]
-struct Event<'a> {
+struct Failure<'a> {
     event_id: &'a str,
     timestamp: f64,
     level: &'static str,
@@ -46,11 +46,11 @@ struct Source {
 
 #[derive(Serialize)]
 struct Contexts {
-    trace: Trace,
+    trace: TraceContext,
 }
 
 #[derive(Serialize)]
-struct Trace {
+struct TraceContext {
     trace_id: String,
     span_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,7 +94,7 @@ pub(crate) fn event_item(span: &FinishedSpan, error: &SpanError, profile: &Profi
     let head = &span.head;
     let event_id = format!("{:032x}", head.uuid().as_u128() ^ EVENT);
     let line = ItemLine { event_id: Some(event_id.clone()), trace: profile.trace_header(head), spans: None };
-    let event = Event {
+    let event = Failure {
         event_id: &event_id,
         timestamp: seconds(span.end),
         level: "error",
@@ -124,8 +124,8 @@ pub(crate) fn tags<'a>(profile: &'a Profile, head: &SpanHead) -> HashMap<&'a str
     tags
 }
 
-fn trace(span: &FinishedSpan) -> Trace {
-    Trace {
+fn trace(span: &FinishedSpan) -> TraceContext {
+    TraceContext {
         trace_id: span.head.trace_id.to_string(),
         span_id: span.head.span_id.to_string(),
         parent_span_id: span.head.parent_span_id().map(|id| id.to_string()),

@@ -85,6 +85,9 @@ impl Conversation {
             Value::Object(mut object) if object.get("messages").is_some_and(Value::is_array) => {
                 self.add(object.remove("messages").unwrap_or_default(), speaker);
             }
+            Value::Object(mut object) if object.get("input").is_some_and(Value::is_string) => {
+                self.say(speaker, parts(object.remove("input").unwrap_or_default()));
+            }
             Value::Object(object) if is_message(&Value::Object(object.clone())) => {
                 self.add_message(object, speaker);
             }
@@ -174,7 +177,7 @@ fn block(mut block: Value) -> Part {
     }
 }
 
-/// A call in the spelling of LangChain (`name`, `args`), OpenAI (`function`) or Anthropic (`input`).
+/// A call in the spelling of LangChain (`name`, `args`), `OpenAI` (`function`) or Anthropic (`input`).
 fn tool_call(mut call: Value) -> Part {
     let mut take = |keys: [&str; 3]| {
         let found = keys.into_iter().find(|key| call.get(key).is_some());

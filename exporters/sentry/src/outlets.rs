@@ -76,7 +76,7 @@ impl Outlets {
     /// Sends what is left: data first, then what there is to say about data that was lost.
     pub(crate) fn shutdown(&self, deadline: Duration) {
         let end = Instant::now() + deadline;
-        let for_data = deadline - (deadline / 5).min(Duration::from_millis(500));
+        let for_data = deadline.saturating_sub((deadline / 5).min(Duration::from_millis(500)));
         for data in [&self.errors, &self.traces] {
             data.begin_shutdown(for_data);
         }

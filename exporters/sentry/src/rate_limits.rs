@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use charm_telemetry_core::delivery::{Response, parse_retry_after};
 
 /// What a 429 without any time means.
-const BARE_429: Duration = Duration::from_secs(60);
+const BARE_429: Duration = Duration::from_mins(1);
 
 /// No limit is believed for longer, whatever number came.
 const MOST: Duration = Duration::from_hours(31 * 24);

@@ -54,7 +54,7 @@ impl OpenTransactions {
 }
 
 #[derive(Serialize)]
-struct Transaction<'a> {
+struct Payload<'a> {
     r#type: &'static str,
     event_id: &'a str,
     transaction: String,
@@ -69,7 +69,7 @@ struct Transaction<'a> {
     tags: HashMap<&'a str, String>,
     sdk: Sdk,
     contexts: Contexts<'a>,
-    spans: Vec<Span<'a>>,
+    spans: Vec<Child<'a>>,
 }
 
 #[derive(Serialize)]
@@ -95,7 +95,7 @@ struct Root<'a> {
 }
 
 #[derive(Serialize)]
-struct Span<'a> {
+struct Child<'a> {
     trace_id: String,
     span_id: String,
     parent_span_id: Option<String>,
@@ -128,7 +128,7 @@ pub(crate) fn transaction_item(agent: &FinishedSpan, calls: &[FinishedSpan], pro
     let encode = |cap| {
         item(
             &line,
-            &Transaction {
+            &Payload {
                 r#type: "transaction",
                 event_id: &event_id,
                 transaction: span_name(&agent.head).chars().take(200).collect(),
@@ -166,8 +166,8 @@ fn root(span: &FinishedSpan, cap: usize) -> Root<'_> {
     }
 }
 
-fn child(span: &FinishedSpan, cap: usize) -> Span<'_> {
-    Span {
+fn child(span: &FinishedSpan, cap: usize) -> Child<'_> {
+    Child {
         trace_id: span.head.trace_id.to_string(),
         span_id: span.head.span_id.to_string(),
         parent_span_id: span.head.parent_span_id().map(|id| id.to_string()),

@@ -7,6 +7,7 @@ use super::script::raw;
 use crate::messages::{Conversation, cut};
 
 /// Reads what a user or a model said, and compares it with the messages that come of it.
+#[expect(clippy::needless_pass_by_value, reason = "a list of cases reads better")]
 #[track_caller]
 fn check(speaker: &'static str, given: Value, expected: Value) {
     let said = Conversation::read(&Content::from_json(&raw(&given)), speaker);
@@ -24,6 +25,7 @@ fn texts_and_objects_are_said_by_who_speaks() {
     check("assistant", json!("hi"), json!([text("assistant", "hi")]));
     check("user", json!(["a", "b"]), json!([text("user", "a"), text("user", "b")]));
     check("assistant", json!({"answer": 42}), json!([text("assistant", r#"{"answer":42}"#)]));
+    check("user", json!({"input": "hi", "thread_id": 7}), json!([text("user", "hi")]));
     check("user", json!(7), json!([text("user", "7")]));
     check("user", json!(null), json!([]));
     check("user", json!(""), json!([]));
