@@ -4,6 +4,7 @@
 //! nothing.
 
 mod client_reports;
+mod differences;
 mod dsn;
 mod end_to_end;
 mod messages;

@@ -52,6 +52,18 @@ fn check(name: &str, category: Category, items: &[Vec<u8>]) -> Envelope {
     envelope
 }
 
+/// One of the files.
+pub(super) fn golden(name: &str) -> Value {
+    let file = format!("{}/tests/data/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+}
+
+/// The guide of this exporter.
+pub(super) fn guide() -> String {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/exporters/sentry.md");
+    std::fs::read_to_string(file).expect("the guide is in the repository")
+}
+
 fn span_items(spans: &[FinishedSpan]) -> Vec<Vec<u8>> {
     spans.iter().map(|span| span_item(span, &profile())).collect()
 }
