@@ -69,16 +69,12 @@ impl SpanExporter for Sentry {
     }
 
     fn failed(&mut self, span: &FinishedSpan, error: &SpanError) -> HookResult {
-        if error.origin.is_some() {
-            return Ok(());
-        }
-        if !self.error_sampler.keeps(span.head.trace_id) {
-            self.sampled_out_errors += 1;
-            return Ok(());
-        }
+        let sampled = self.error_sampler.keeps(span.head.trace_id);
         let outlets = self.outlets()?;
-        if let Some(item) = event_item(span, error, &outlets.profile) {
-            outlets.error(item);
+        match event_item(span, error, &outlets.profile) {
+            Some(item) if sampled => outlets.error(item),
+            Some(_) => outlets.discard("sample_rate", Category::Error, 1),
+            None => {}
         }
         Ok(())
     }
@@ -95,11 +91,9 @@ impl SpanExporter for Sentry {
     }
 
     fn finish(&mut self, deadline: Duration) -> HookResult {
-        let (spans, errors) = (self.feed.sampled_out(), self.sampled_out_errors);
-        if spans + errors > 0 {
-            let outlets = self.outlets()?;
-            outlets.discard("sample_rate", Category::Span, spans);
-            outlets.discard("sample_rate", Category::Error, errors);
+        let spans = self.feed.sampled_out();
+        if spans > 0 {
+            self.outlets()?.discard("sample_rate", Category::Span, spans);
         }
         if let Some(outlets) = self.outlets.take() {
             outlets.shutdown(deadline);

@@ -71,5 +71,4 @@ pub struct Sentry {
     feed: SpanFeed,
     outlets: Option<Outlets>,
     transactions: OpenTransactions,
-    sampled_out_errors: u64,
 }
