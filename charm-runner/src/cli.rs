@@ -2,11 +2,12 @@
 //!
 //! Rule: everything a user has to know to use a command stands in its help.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 const STYLES: Styles = Styles::styled()
@@ -28,7 +29,7 @@ Exit codes:
   70   our own fault, or the system's
   78   charm.yaml or the environment is not right
   124  the run took longer than policies.execution_timeout_seconds
-  128+n  the agent was ended by signal n, or we were stopped by it
+  128+n  the agent was ended by signal n, or we were stopped by it; 141 if nobody read stdout to its end
 
 Environment:
   CHARM_TELEMETRY_ON_ERROR=warn  run without the exporters that cannot be activated
@@ -47,10 +48,43 @@ nothing else.";
 
 /// Runs AI agents, streams their events and forwards them to exporters.
 #[derive(Debug, Parser)]
-#[command(name = "charm-runner", version, styles = STYLES, after_help = EXAMPLES, max_term_width = 110)]
+#[command(version, styles = STYLES, max_term_width = 110)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// What the command is called in the texts above.
+const NAME: &str = "charm-runner";
+
+const COMPLETIONS_EXAMPLE: &str =
+    "Example:\n  charm-runner completions bash > ~/.local/share/bash-completion/completions/charm-runner";
+
+impl Cli {
+    /// Reads the command line of this process. Ends it after a request for help, or with 2 if it is not right.
+    pub(crate) fn read() -> Self {
+        Self::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// The command under the name by which it was started: it may be installed as `charm`, or be somebody's own runner.
+pub(crate) fn command() -> clap::Command {
+    let name = program_name();
+    let named = |text: &str| text.replace(NAME, name);
+    let command = Cli::command().name(name).after_help(named(EXAMPLES));
+    command
+        .mut_subcommand("run", |run| run.after_help(named(RUN_EXAMPLES)))
+        .mut_subcommand("completions", |completions| completions.after_help(named(COMPLETIONS_EXAMPLE)))
+}
+
+/// The name by which this program was started.
+pub(crate) fn program_name() -> &'static str {
+    static STARTED_AS: OnceLock<String> = OnceLock::new();
+    STARTED_AS.get_or_init(|| {
+        let path = std::env::args_os().next().unwrap_or_default();
+        let name = Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned());
+        name.unwrap_or_else(|| NAME.to_owned())
+    })
 }
 
 #[derive(Debug, Subcommand)]
@@ -62,9 +96,6 @@ pub(crate) enum Command {
     /// List the exporters that are compiled in, and their variables
     Exporters(ExportersArgs),
     /// Print the completion script of a shell
-    #[command(
-        after_help = "Example:\n  charm-runner completions bash > ~/.local/share/bash-completion/completions/charm-runner"
-    )]
     Completions {
         /// For which shell
         shell: Shell,
@@ -72,7 +103,6 @@ pub(crate) enum Command {
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = RUN_EXAMPLES)]
 pub(crate) struct RunArgs {
     /// The folder with charm.yaml
     #[arg(default_value = ".")]

@@ -15,6 +15,7 @@ pub mod child;
 
 mod cli;
 mod commands;
+mod env_file;
 mod exit;
 mod project;
 mod run;
@@ -23,8 +24,6 @@ mod words;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 pub use exit::Exit;
 
 /// The whole program: reads the command line, does what it says, and answers with the exit code.
@@ -32,6 +31,5 @@ pub use exit::Exit;
 /// The exporters are those that are linked into the calling binary.
 pub fn main() -> ExitCode {
     vendors::link();
-    let cli = cli::Cli::parse();
-    commands::execute(cli).into()
+    commands::execute(cli::Cli::read()).into()
 }

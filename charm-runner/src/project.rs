@@ -2,10 +2,14 @@
 //!
 //! Rule: `.env` overrides the environment, as the contract has it, and never changes that of our own process.
 
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use charm_telemetry_core::manifest::{Checked, Manifest};
-use charm_telemetry_core::{Environment, Location, Problem, Problems};
+use charm_telemetry_core::{Environment, Location, Problem, Problems, Redactor};
+
+use crate::env_file::{EnvFile, sounds_secret};
 
 /// The name of the manifest in a project folder.
 const MANIFEST: &str = "charm.yaml";
@@ -17,6 +21,9 @@ pub(crate) struct Project {
     pub(crate) manifest: Manifest,
     pub(crate) warnings: Problems,
     pub(crate) environment: Environment,
+    /// The variables whose values are taken out of everything: those that the manifest names, and those of `.env` that
+    /// sound secret.
+    pub(crate) secrets: Vec<String>,
 }
 
 impl Project {
@@ -24,10 +31,12 @@ impl Project {
     pub(crate) fn read(path: &Path) -> Result<Self, Problems> {
         let (folder, file) = places(path);
         let mut problems = Problems::default();
-        let environment = read_environment(&folder, &mut problems);
+        let (environment, mut secrets) = read_environment(&folder, &mut problems);
         match Manifest::read(&file) {
             Ok(Checked { manifest, warnings, .. }) if problems.is_empty() => {
-                Ok(Self { folder, manifest, warnings, environment })
+                let named = &manifest.runtime.adapter.environment_variables;
+                secrets.extend(named.models.iter().chain(&named.tools).cloned());
+                Ok(Self { folder, manifest, warnings, environment, secrets })
             }
             Ok(_) => Err(problems),
             Err(others) => {
@@ -35,6 +44,20 @@ impl Project {
                 Err(problems)
             }
         }
+    }
+
+    /// The values of the secrets that are known before any exporter is.
+    fn redactor(&self) -> Redactor {
+        let value = |name: &String| Some((name.clone(), self.environment.get(name)?.to_owned()));
+        Redactor::new(self.secrets.iter().filter_map(value))
+    }
+
+    /// Problems without secrets: some quote the value of a variable, which the manifest may call secret.
+    pub(crate) fn clean(&self, problems: Problems) -> Problems {
+        let redactor = self.redactor();
+        let clean =
+            |problem: Problem| Problem { message: redactor.text(&problem.message).into_owned(), ..problem };
+        problems.into_iter().map(clean).collect()
     }
 }
 
@@ -46,42 +69,42 @@ fn places(path: &Path) -> (PathBuf, PathBuf) {
     (path.to_owned(), path.join(MANIFEST))
 }
 
-fn read_environment(folder: &Path, problems: &mut Problems) -> Environment {
+/// The environment of the project's agent and exporters, and the variables of it whose values nobody should see.
+fn read_environment(folder: &Path, problems: &mut Problems) -> (Environment, Vec<String>) {
     let mut environment = Environment::from_process();
     let path = folder.join(".env");
-    let entries = match dotenvy::from_path_iter(&path) {
-        Ok(entries) => entries,
-        Err(error) if error.not_found() => return environment,
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
         Err(error) => {
-            problems.push(Problem::error(format!("`{}` cannot be read: {error}", path.display())));
-            return environment;
+            problems.extend(unreadable(&path, &error));
+            return (environment, Vec::new());
         }
     };
-    for entry in entries {
-        match entry {
-            Ok((name, value)) => environment.set(name, value),
-            Err(error) => problems.push(env_problem(&path, &error)),
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let file = EnvFile::parse(text, |name| environment.get(name).map(str::to_owned));
+    for (line, column) in file.faults {
+        let message = "this is not `NAME=value`; put quotes around values with spaces, `#` or quotes";
+        problems.push(Problem::error(message).at(Location {
+            file: path.display().to_string(),
+            line,
+            column,
+        }));
+    }
+    let secret = file.variables.iter().map(|(name, _)| name).filter(|name| sounds_secret(name));
+    let secret = secret.cloned().collect();
+    file.variables.into_iter().for_each(|(name, value)| environment.set(name, value));
+    (environment, secret)
+}
+
+/// Most projects have no such file.
+fn unreadable(path: &Path, error: &io::Error) -> Option<Problem> {
+    let path = path.display();
+    match error.kind() {
+        ErrorKind::NotFound => None,
+        // The error's own words would not help.
+        ErrorKind::InvalidData => {
+            Some(Problem::error(format!("`{path}` is not UTF-8; save it with that encoding")))
         }
+        _ => Some(Problem::error(format!("`{path}` cannot be read: {error}"))),
     }
-    environment
-}
-
-/// The parser's own words would show the line, which may hold a secret: only the place is told.
-fn env_problem(path: &Path, error: &dotenvy::Error) -> Problem {
-    let place = match error {
-        dotenvy::Error::LineParse(line, at) => line_of(path, line).map(|number| (number, at + 1)),
-        _ => None,
-    };
-    let problem =
-        Problem::error("this line is not `NAME=value`; put quotes around values with spaces, `#` or quotes");
-    match place {
-        Some((line, column)) => problem.at(Location { file: path.display().to_string(), line, column }),
-        None => Problem::error(format!("`{}` cannot be read as UTF-8 lines of `NAME=value`", path.display())),
-    }
-}
-
-fn line_of(path: &Path, wanted: &str) -> Option<usize> {
-    let text = std::fs::read_to_string(path).ok()?;
-    let wanted = wanted.lines().next()?;
-    text.lines().position(|line| line.trim_end() == wanted.trim_end()).map(|index| index + 1)
 }

@@ -83,7 +83,7 @@ pub enum EventKind {
     LlmStart(Box<LlmStart>),
     /// A model produced a token.
     LlmNewToken {
-        /// The token's text, never empty.
+        /// The token's text. Empty only if all of it was part of a secret; exporters are not called for such a one.
         token: Box<str>,
     },
     /// A model's answer is complete.

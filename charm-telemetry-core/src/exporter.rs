@@ -257,6 +257,8 @@ pub(crate) fn call_hook(
         EventKind::ToolEnd { tool_name, output } => exporter.on_tool_end(&cx, tool_name, output),
         EventKind::ToolError { tool_name, error } => exporter.on_tool_error(&cx, tool_name, error),
         EventKind::LlmStart(start) => exporter.on_llm_start(&cx, start),
+        // The rest of a secret, whose replacement came with the token before.
+        EventKind::LlmNewToken { token } if token.is_empty() => Ok(()),
         EventKind::LlmNewToken { token } => exporter.on_llm_new_token(&cx, token),
         EventKind::LlmEnd(end) => exporter.on_llm_end(&cx, end),
         EventKind::LlmError { error } => exporter.on_llm_error(&cx, error),

@@ -3,6 +3,7 @@
 //! Rule: a notice is one line, holds no secret, and is told rarely however often its cause occurs.
 
 use std::fmt;
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,8 +47,8 @@ pub enum Notice<'a> {
     },
     /// Stdout cannot be written.
     StdoutFailed {
-        /// What the system said.
-        error: &'a str,
+        /// What the system said; a broken pipe if its reader has gone.
+        error: &'a io::Error,
     },
 }
 
@@ -103,5 +104,6 @@ impl Notices {
 
 /// One line on stderr.
 pub(crate) fn to_stderr() -> Tell {
-    Box::new(|notice| eprintln!("charm: {notice}"))
+    // Whoever closed stderr does not want it.
+    Box::new(|notice| drop(writeln!(io::stderr(), "charm: {notice}")))
 }

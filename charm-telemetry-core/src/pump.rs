@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::emit::{Clock, Hub, Parcel, Token};
 use crate::event::{Event, EventKind};
+use crate::holdback::Holdback;
 use crate::id::{CallId, RunId};
 use crate::lane::LaneShared;
 use crate::notice::{Notice, Notices};
@@ -64,6 +65,7 @@ pub(crate) struct PumpReport {
 struct Run {
     id: Option<RunId>,
     next: u64,
+    held: Holdback,
     /// Events that came before one with a smaller number: two threads raced.
     early: BTreeMap<u64, Early>,
 }
@@ -86,13 +88,16 @@ struct Running {
     runs: HashMap<u32, Run>,
     batch: Vec<Arc<Event>>,
     events: u64,
+    /// Runs that have ended.
+    ended: u64,
 }
 
 impl Pump {
     /// Starts the thread. It ends after [`Hub::close`] was called, and sends its report.
     pub(crate) fn start(self, report: Sender<PumpReport>) -> std::io::Result<()> {
         let clock = Clock::new(self.hub.ticks);
-        let running = Running { pump: self, clock, runs: HashMap::new(), batch: Vec::new(), events: 0 };
+        let running =
+            Running { pump: self, clock, runs: HashMap::new(), batch: Vec::new(), events: 0, ended: 0 };
         thread::Builder::new().name("charm-pump".to_owned()).spawn(move || {
             // Nobody listens any more if the manager gave up waiting.
             let _: Result<(), _> = report.send(running.run());
@@ -111,7 +116,7 @@ impl Running {
                 last_event = Instant::now();
             } else if self.pump.stdout.held > 0 {
                 self.pump.stdout.flush(&self.pump.notices);
-            } else if hub.has_streams() && last_event.elapsed() < STREAM_IS_QUIET {
+            } else if self.is_holding() || hub.has_streams() && last_event.elapsed() < STREAM_IS_QUIET {
                 thread::sleep(NAP);
             } else {
                 self.sleep(&hub);
@@ -122,6 +127,8 @@ impl Running {
     }
 
     fn sleep(&mut self, hub: &Hub) {
+        // Nothing is held now.
+        hub.set_written(self.ended);
         hub.prepare_to_sleep();
         if !hub.has_work() && !hub.is_closed() {
             if hub.has_streams() {
@@ -156,6 +163,7 @@ impl Running {
                 self.clock.refresh();
             }
         }
+        self.let_go();
         self.hand_on();
         usize::try_from(self.events - before).unwrap_or(usize::MAX)
     }
@@ -192,22 +200,47 @@ impl Running {
                     let sequence = run.next;
                     run.next += 1;
                     ready = run.early.remove(&run.next);
-                    self.complete(id, sequence, parts);
+                    self.complete(number, id, sequence, parts);
                 }
                 Early::End => {
-                    self.runs.remove(&number);
+                    self.end_run(number);
                     return;
                 }
             }
         }
     }
 
-    fn complete(&mut self, run: RunId, sequence: u64, parts: EventParts) {
-        let EventParts { call, parent, ticks, mut kind } = parts;
-        self.pump.redactor.event(&mut kind);
+    fn complete(&mut self, number: u32, run: RunId, sequence: u64, parts: EventParts) {
+        let EventParts { call, parent, ticks, kind } = parts;
         let time = self.clock.time_of(ticks);
-        self.batch.push(Arc::new(Event { run, sequence, time, call, parent, kind }));
+        let event = Event { run, sequence, time, call, parent, kind };
         self.events += 1;
+        let (redactor, batch) = (&self.pump.redactor, &mut self.batch);
+        if redactor.is_empty() {
+            batch.push(Arc::new(event));
+            return;
+        }
+        let run = self.runs.get_mut(&number).expect("a run stays until its end was seen");
+        run.held.take(event, redactor, Instant::now(), &mut |event| batch.push(Arc::new(event)));
+    }
+
+    fn end_run(&mut self, number: u32) {
+        let batch = &mut self.batch;
+        if let Some(mut run) = self.runs.remove(&number) {
+            self.ended += 1;
+            run.held.finish(&self.pump.redactor, &mut |event| batch.push(Arc::new(event)));
+        }
+    }
+
+    fn is_holding(&self) -> bool {
+        self.runs.values().any(|run| run.held.is_waiting())
+    }
+
+    fn let_go(&mut self) {
+        let batch = &mut self.batch;
+        for run in self.runs.values_mut().filter(|run| run.held.is_waiting()) {
+            run.held.let_go(&self.pump.redactor, Instant::now(), &mut |event| batch.push(Arc::new(event)));
+        }
     }
 
     fn hand_on(&mut self) {
@@ -243,22 +276,31 @@ impl Running {
 
     /// Hands on what still waits for a number that will not come: its thread was torn down in mid-emit.
     fn close_gaps(&mut self) {
-        for (_, run) in std::mem::take(&mut self.runs) {
-            let Some(id) = run.id else { continue };
-            for (sequence, early) in run.early {
-                if let Early::Event(parts) = early {
-                    self.complete(id, sequence, parts);
+        let numbers: Vec<_> = self.runs.keys().copied().collect();
+        for number in numbers {
+            let Some(run) = self.runs.get_mut(&number) else { continue };
+            let early = std::mem::take(&mut run.early);
+            if let Some(id) = run.id {
+                for (sequence, early) in early {
+                    if let Early::Event(parts) = early {
+                        self.complete(number, id, sequence, parts);
+                    }
                 }
             }
+            self.end_run(number);
         }
         self.hand_on();
     }
 
     /// The end was called: takes the last events, closes the lanes, writes what is held.
     fn finish(mut self) -> PumpReport {
+        // Tokens come from open calls alone.
+        let may_come = self.pump.hub.has_streams();
         self.pass();
-        thread::sleep(LAST_TOKENS);
-        self.pass();
+        if may_come {
+            thread::sleep(LAST_TOKENS);
+            self.pass();
+        }
         self.pump.hub.pump_is_gone();
         self.close_gaps();
         let deadline = self.pump.hub.deadline();
@@ -275,7 +317,7 @@ impl Running {
 
 impl Run {
     fn new() -> Self {
-        Self { id: None, next: 0, early: BTreeMap::new() }
+        Self { id: None, next: 0, held: Holdback::default(), early: BTreeMap::new() }
     }
 }
 
@@ -307,7 +349,7 @@ impl Stdout {
             Err(error) => {
                 self.broken = true;
                 self.outcomes.drop_events(DropReason::ReaderGone, std::mem::take(&mut self.held));
-                notices.tell(Notice::StdoutFailed { error: &error.to_string() });
+                notices.tell(Notice::StdoutFailed { error: &error });
             }
         }
     }

@@ -1,12 +1,14 @@
 //! Takes secrets out of everything that leaves.
 //!
-//! Rule: a value is replaced by the name of its variable, in plain text and in JSON, however JSON spells it.
+//! Rule: a value is replaced by the name of its variable, in plain text and in JSON, however JSON spells it, and in text
+//! that holds JSON.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, Input, MatchKind};
 use serde_json::value::RawValue;
 
 use crate::event::EventKind;
@@ -28,10 +30,29 @@ pub struct Redactor {
     json: Option<Patterns>,
 }
 
-#[derive(Debug)]
 struct Patterns {
     automaton: AhoCorasick,
     replacements: Vec<String>,
+    values: Vec<String>,
+    /// The bytes with which a value begins.
+    starts: [bool; 256],
+}
+
+/// The secrets in a text that may go on.
+#[derive(Debug, Default)]
+pub(crate) struct Found<'a> {
+    /// Those that are complete, in order, with what is to stand for them.
+    pub(crate) secrets: Vec<(Range<usize>, &'a str)>,
+    /// Where the beginning of another stands at the end of the text, and what would stand for it.
+    pending: Option<Pending<'a>>,
+}
+
+#[derive(Debug)]
+struct Pending<'a> {
+    range: Range<usize>,
+    replacement: &'a str,
+    /// How much is there of the one that it may become, whichever has most.
+    is_half: bool,
 }
 
 impl Redactor {
@@ -40,9 +61,14 @@ impl Redactor {
         let secrets = secrets.into_iter().map(|(name, value)| (value.into(), name.into()));
         let secrets: BTreeMap<String, String> =
             secrets.filter(|(value, _)| value.len() >= SHORTEST).collect();
-        let spelt =
-            secrets.iter().flat_map(|(value, name)| spellings(value).map(|text| (text, name.clone())));
-        Self { json: Patterns::new(spelt.collect()), plain: Patterns::new(secrets) }
+        let mut plain = spell(&secrets);
+        plain.extend(secrets);
+        Self { json: Patterns::new(spell(&plain)), plain: Patterns::new(plain) }
+    }
+
+    /// Whether there is nothing to take out.
+    pub fn is_empty(&self) -> bool {
+        self.plain.is_none()
     }
 
     /// A text without the secrets.
@@ -56,6 +82,12 @@ impl Redactor {
     pub fn json<'a>(&self, json: &'a str) -> Cow<'a, str> {
         let Some(patterns) = &self.json else { return Cow::Borrowed(json) };
         patterns.replace(json, |found| place_in_json(json, found))
+    }
+
+    /// Finds the secrets in a text. Where it may go on (`is_whole` is false), nothing is found behind what may be the
+    /// beginning of a secret.
+    pub(crate) fn find(&self, text: &str, is_whole: bool) -> Found<'_> {
+        self.plain.as_ref().map(|patterns| patterns.find(text, is_whole)).unwrap_or_default()
     }
 
     /// Takes the secrets out of an event.
@@ -107,6 +139,27 @@ impl Redactor {
     }
 }
 
+impl<'a> Found<'a> {
+    /// Where the beginning of a secret stands; `end` if there is none.
+    pub(crate) fn pending_from(&self, end: usize) -> usize {
+        self.pending.as_ref().map_or(end, |pending| pending.range.start)
+    }
+
+    /// All, with the beginning of a secret at the end, if at least half of it is there.
+    pub(crate) fn with_half(mut self) -> Option<Vec<(Range<usize>, &'a str)>> {
+        let Pending { range, replacement, .. } = self.pending.filter(|pending| pending.is_half)?;
+        self.secrets.push((range, replacement));
+        Some(self.secrets)
+    }
+}
+
+/// Shows how many there are: the rest is secret.
+impl fmt::Debug for Patterns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Patterns({})", self.values.len())
+    }
+}
+
 impl Patterns {
     fn new(secrets: BTreeMap<String, String>) -> Option<Self> {
         if secrets.is_empty() {
@@ -116,8 +169,40 @@ impl Patterns {
             .match_kind(MatchKind::LeftmostLongest)
             .build(secrets.keys())
             .expect("environment values are far below the automaton's limits");
-        let replacements = secrets.into_values().map(|name| format!("[{name}_REDACTED]")).collect();
-        Some(Self { automaton, replacements })
+        let mut starts = [false; 256];
+        for value in secrets.keys() {
+            starts[usize::from(value.as_bytes()[0])] = true;
+        }
+        let (values, names): (_, Vec<_>) = secrets.into_iter().unzip();
+        let replacements = names.into_iter().map(|name| format!("[{name}_REDACTED]")).collect();
+        Some(Self { automaton, replacements, values, starts })
+    }
+
+    fn find(&self, text: &str, is_whole: bool) -> Found<'_> {
+        let mut found = Found::default();
+        let mut from = 0;
+        loop {
+            let next = self.automaton.find(Input::new(text).range(from..));
+            let before = next.as_ref().map_or(text.len(), |next| next.start() + 1);
+            found.pending = if is_whole { None } else { self.beginning(text, from..before) };
+            let Some(next) = next.filter(|_| found.pending.is_none()) else { return found };
+            found.secrets.push((next.range(), &self.replacements[next.pattern()]));
+            from = next.end();
+        }
+    }
+
+    /// The first place in `range` from which on the rest of the text is the beginning of a value, and not all of it.
+    fn beginning(&self, text: &str, range: Range<usize>) -> Option<Pending<'_>> {
+        let bytes = text.as_bytes();
+        let at = range.filter(|&at| self.starts[usize::from(bytes[at])]);
+        at.map(|at| at..text.len()).find_map(|range| {
+            let begun = &bytes[range.clone()];
+            let is_begun = |value: &str| value.len() > begun.len() && value.as_bytes().starts_with(begun);
+            let values = self.values.iter().enumerate().filter(|(_, value)| is_begun(value));
+            let (nearest, value) = values.min_by_key(|(_, value)| value.len())?;
+            let is_half = 2 * begun.len() >= value.len();
+            Some(Pending { range, replacement: &self.replacements[nearest], is_half })
+        })
     }
 
     /// `place` tells what of the text a match stands for, and whether the replacement needs quotes there.
@@ -146,7 +231,13 @@ impl Patterns {
     }
 }
 
-/// How a value may stand inside a JSON string: as short as possible, or with everything but ASCII escaped.
+/// All spellings of the values in JSON.
+fn spell(secrets: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let spelt = secrets.iter().flat_map(|(value, name)| spellings(value).map(|text| (text, name.clone())));
+    spelt.collect()
+}
+
+/// How a value may stand inside a JSON string: as short as possible, or with everything but ASCII or with slashes escaped.
 fn spellings(value: &str) -> impl Iterator<Item = String> {
     let quoted = serde_json::to_string(value).expect("a string can always be written");
     let short = quoted[1..quoted.len() - 1].to_owned();
@@ -156,7 +247,6 @@ fn spellings(value: &str) -> impl Iterator<Item = String> {
 }
 
 fn escape_non_ascii(text: &str) -> String {
-    use std::fmt::Write as _;
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_ascii() {

@@ -22,7 +22,7 @@ impl SpanExporter for Spans {
     }
 
     fn span(&mut self, span: FinishedSpan) -> HookResult {
-        self.seen.lock().unwrap().push(span);
+        self.seen.lock().map_err(|error| error.to_string())?.push(span);
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ mod supervise;
 
 pub use lines::{CUT_HEAD, CapturedLine, LineAssembler, LineCounts, LineLimits};
 pub use outcome::{ChildOutcome, Exit};
-pub use signals::{Signals, StopSignal};
+pub use signals::{Signals, StopSignal, Stopper};
 pub use sink::{CaptureSink, Notice};
 pub use spawn::SpawnError;
 pub use spec::{ChildSpec, DEFAULT_GRACE, Orphans, Stdin};

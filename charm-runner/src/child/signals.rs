@@ -1,12 +1,14 @@
 //! The signals that are sent to us.
 //! The one rule: from the moment this is installed no signal is lost, and the handler itself only writes a byte.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::Signal;
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
@@ -19,6 +21,8 @@ pub enum StopSignal {
     Int,
     /// SIGHUP: the terminal is gone.
     Hup,
+    /// Nobody reads what we write any more: we end as SIGPIPE would end us. See [`Stopper`].
+    Pipe,
 }
 
 impl StopSignal {
@@ -28,12 +32,15 @@ impl StopSignal {
             Self::Term => SIGTERM,
             Self::Int => SIGINT,
             Self::Hup => SIGHUP,
+            Self::Pipe => SIGPIPE,
         }
     }
 
+    /// What the agent is sent.
     pub(super) fn to_signal(self) -> Signal {
         match self {
-            Self::Term => Signal::TERM,
+            // Python and Node ignore SIGPIPE.
+            Self::Term | Self::Pipe => Signal::TERM,
             Self::Int => Signal::INT,
             Self::Hup => Signal::HUP,
         }
@@ -48,6 +55,23 @@ impl StopSignal {
 #[derive(Debug)]
 pub struct Signals {
     delivery: SignalDelivery<UnixStream, SignalOnly>,
+    stopper: Stopper,
+}
+
+/// Ends a run from another thread, when the reader of our stdout has gone.
+#[derive(Debug, Clone)]
+pub struct Stopper {
+    asked: Arc<AtomicBool>,
+    wake: Arc<UnixStream>,
+}
+
+impl Stopper {
+    /// From now on the run is to end, as if a signal had come.
+    pub fn reader_is_gone(&self) {
+        self.asked.store(true, Ordering::Release);
+        // If there is no room, there is enough in it to wake whoever waits.
+        let _ = (&*self.wake).write(&[0]);
+    }
 }
 
 impl Signals {
@@ -58,11 +82,13 @@ impl Signals {
     /// When the process is out of descriptors.
     pub fn install() -> io::Result<Self> {
         let (read, write) = UnixStream::pair()?;
+        write.set_nonblocking(true)?;
+        let stopper = Stopper { asked: Arc::default(), wake: Arc::new(write.try_clone()?) };
         let ignored = ignored_at_start();
         let caught = [SIGTERM, SIGINT, SIGHUP, SIGCHLD]
             .into_iter()
             .filter(|signal| !(matches!(*signal, SIGINT | SIGHUP) && ignored >> (signal - 1) & 1 == 1));
-        Ok(Self { delivery: SignalDelivery::with_pipe(read, write, SignalOnly, caught)? })
+        Ok(Self { delivery: SignalDelivery::with_pipe(read, write, SignalOnly, caught)?, stopper })
     }
 
     /// The signal that asked us to end since the last call, if one did; never waits.
@@ -70,6 +96,11 @@ impl Signals {
     /// The descriptor of [`AsFd`] is readable when there may be one.
     pub fn asked_to_stop(&mut self) -> Option<StopSignal> {
         self.take().stop
+    }
+
+    /// What another thread needs to end the run.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
     }
 
     /// All that came since the last call.
@@ -82,6 +113,9 @@ impl Signals {
                 SIGHUP => arrived.stop = arrived.stop.or(Some(StopSignal::Hup)),
                 _ => arrived.child = true,
             }
+        }
+        if self.stopper.asked.swap(false, Ordering::Acquire) {
+            arrived.stop = arrived.stop.or(Some(StopSignal::Pipe));
         }
         arrived
     }

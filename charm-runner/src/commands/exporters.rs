@@ -3,7 +3,6 @@
 //! Rule: shows names, documentation and whether a variable is set; never a value.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 
 use charm_telemetry_core::{Environment, ExporterDescriptor, Registry, VariableDescriptor};
 use serde::Serialize;
@@ -50,15 +49,7 @@ pub(super) fn exporters(arguments: &ExportersArgs) -> Exit {
     } else {
         list(&exporters)
     };
-    match io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => Exit::Success,
-        // `| head` is no failure of ours.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
-        Err(error) => {
-            say(format_args!("stdout cannot be written: {error}"));
-            Exit::Internal
-        }
-    }
+    super::print(text.as_bytes())
 }
 
 impl<'a> Exporter<'a> {

@@ -6,19 +6,38 @@ mod exporters;
 mod run;
 mod validate;
 
-use clap::CommandFactory as _;
+use std::io::{self, ErrorKind, Write as _};
 
-use crate::cli::{Cli, Command};
+use clap_complete::Shell;
+
+use crate::cli::{self, Cli, Command};
 use crate::exit::Exit;
+use crate::words::say;
 
 pub(crate) fn execute(cli: Cli) -> Exit {
     match cli.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Validate(arguments) => validate::validate(&arguments),
         Command::Exporters(arguments) => exporters::exporters(&arguments),
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "charm-runner", &mut std::io::stdout());
-            Exit::Success
+        Command::Completions { shell } => completions(shell),
+    }
+}
+
+fn completions(shell: Shell) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut cli::command(), cli::program_name(), &mut script);
+    print(&script)
+}
+
+/// Writes a command's whole result to stdout.
+fn print(text: &[u8]) -> Exit {
+    match io::stdout().write_all(text) {
+        Ok(()) => Exit::Success,
+        // `| head` is no failure of ours.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Exit::Success,
+        Err(error) => {
+            say(format_args!("stdout cannot be written: {error}"));
+            Exit::Internal
         }
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &RunArgs) -> Exit {
 }
 
 fn cases(input: &InputArgs) -> Result<Vec<Case>, String> {
-    let case = |input: Box<RawValue>| vec![Case { name: None, input }];
+    let case = |input: Box<RawValue>| vec![Case { name: None, input: object(input) }];
     match input {
         InputArgs { json: Some(json), .. } => {
             let input = RawValue::from_string(json.clone());
@@ -72,6 +72,16 @@ fn cases(input: &InputArgs) -> Result<Vec<Case>, String> {
     }
 }
 
+/// Agents get an object: what is none is wrapped, and nothing becomes an empty one.
+fn object(input: Box<RawValue>) -> Box<RawValue> {
+    let json = match input.get() {
+        "null" => "{}".to_owned(),
+        object if object.starts_with('{') => return input,
+        other => format!("{{\"input\":{other}}}"),
+    };
+    RawValue::from_string(json).expect("checked JSON in an object")
+}
+
 fn read_cases(text: &str) -> Result<Vec<Case>, String> {
     #[derive(Deserialize)]
     struct Entry {
@@ -83,5 +93,5 @@ fn read_cases(text: &str) -> Result<Vec<Case>, String> {
     if entries.is_empty() {
         return Err("the array is empty; put a case into it".to_owned());
     }
-    Ok(entries.into_iter().map(|Entry { name, input }| Case { name, input }).collect())
+    Ok(entries.into_iter().map(|Entry { name, input }| Case { name, input: object(input) }).collect())
 }

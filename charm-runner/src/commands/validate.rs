@@ -3,15 +3,13 @@
 //! Rule: says the same as `run` would before it starts; a variable that is not set here is only a warning, because it
 //! may be set where the agent runs.
 
-use std::io::{self, Write};
-
 use charm_telemetry_core::Problems;
 
 use crate::cli::ValidateArgs;
 use crate::exit::Exit;
 use crate::project::Project;
 use crate::run::manager_builder;
-use crate::words::say;
+use crate::words::{pass_on, say};
 
 pub(super) fn validate(arguments: &ValidateArgs) -> Exit {
     let (problems, name) = match Project::read(&arguments.project) {
@@ -20,22 +18,23 @@ pub(super) fn validate(arguments: &ValidateArgs) -> Exit {
     };
     let problems = problems.sorted();
     let valid = !problems.has_errors();
-    if arguments.json {
+    let printed = if arguments.json {
         let json = serde_json::to_string_pretty(&problems).expect("problems can always be written");
-        let _: io::Result<()> = io::stdout().write_all((json + "\n").as_bytes());
+        super::print((json + "\n").as_bytes())
     } else {
         if !problems.is_empty() {
-            let _: io::Result<()> = writeln!(io::stderr(), "{problems}");
+            pass_on(&format!("{problems}\n"));
         }
         if valid {
             let warnings = if problems.is_empty() { "" } else { ", with warnings" };
-            let _: io::Result<()> = writeln!(io::stdout(), "`{name}` is valid{warnings}");
+            super::print(format!("`{name}` is valid{warnings}\n").as_bytes())
         } else {
             let errors = problems.iter().filter(|problem| problem.is_error()).count();
             say(format_args!("{errors} {}", if errors == 1 { "problem" } else { "problems" }));
+            Exit::Success
         }
-    }
-    if valid { Exit::Success } else { Exit::Configuration }
+    };
+    if valid { printed } else { Exit::Configuration }
 }
 
 fn problems_of(project: &Project) -> Problems {
@@ -44,5 +43,5 @@ fn problems_of(project: &Project) -> Problems {
     if let Err(problem) = crate::run::adapter_of(project) {
         problems.push(problem);
     }
-    problems
+    project.clean(problems)
 }

@@ -3,16 +3,19 @@
 //! Rule: an adapter only prepares a process; what the process says is the same business for all of them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use charm_telemetry_core::trace::TelemetrySettings;
 use charm_telemetry_core::{Environment, Problem, RunId, suggest};
 use serde_json::value::RawValue;
 
 use crate::bridge::{Launch, PIPE_ENV, PythonAdapter};
-use crate::child::{ChildSpec, Orphans};
+use crate::child::{ChildSpec, LineLimits, Orphans};
 use crate::project::Project;
+
+use super::input_file::InputFile;
 
 /// The adapters that run a command of the manifest through the shell.
 const COMMAND_ADAPTERS: [&str; 2] = ["command", "node"];
@@ -20,8 +23,8 @@ const COMMAND_ADAPTERS: [&str; 2] = ["command", "node"];
 /// The adapters that run Python.
 const PYTHON_ADAPTERS: [&str; 5] = ["crewai", "custom", "langchain", "langgraph", "python"];
 
-/// The file in which a command finds its inputs; `CHARM_INPUT_FILE` names it.
-const INPUT_FILE: &str = "input.json";
+/// What a command writes is its result, and a result may well be one long line.
+const LONGEST_RESULT_LINE: usize = 1 << 20;
 
 /// How the agent of a project is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,12 +55,25 @@ impl Adapter {
     }
 
     /// The process that runs the agent once.
-    pub(super) fn child(&self, project: &Project, input: &RawValue, run: RunId) -> Result<ChildSpec> {
-        let mut command = match self {
-            Self::Python(adapter, entry_point) => python(project, *adapter, entry_point, input)?,
-            Self::Command(entry_point) => shell(project, entry_point, input)?,
+    ///
+    /// The file is to be kept until it has ended.
+    pub(super) fn child(
+        &self,
+        project: &Project,
+        input: &RawValue,
+        run: RunId,
+        telemetry: &TelemetrySettings,
+    ) -> Result<(ChildSpec, Option<InputFile>)> {
+        let (mut command, file) = match self {
+            Self::Python(adapter, entry_point) => (python(project, *adapter, entry_point, input)?, None),
+            Self::Command(entry_point) => {
+                let file = InputFile::write(&project.folder, input, run)?;
+                (shell(entry_point, &file), Some(file))
+            }
         };
         set_environment(&mut command, &project.environment);
+        // What the agent traces by itself joins the trace of its run.
+        command.env("TRACEPARENT", telemetry.traceparent_for(run, None).to_string());
         command
             .env("CHARM_RUN_ID", run.to_string())
             .env("PYTHONUNBUFFERED", "1")
@@ -65,10 +81,11 @@ impl Adapter {
         let spec = ChildSpec::new(command)
             .timeout(project.manifest.policies.execution_timeout)
             .orphans(Orphans::Adopt);
-        Ok(match self {
+        let spec = match self {
             Self::Python(..) => spec.bridge_pipe(PIPE_ENV),
-            Self::Command(_) => spec,
-        })
+            Self::Command(_) => spec.limits(LineLimits::new(LONGEST_RESULT_LINE, LONGEST_RESULT_LINE)),
+        };
+        Ok((spec, file))
     }
 }
 
@@ -85,23 +102,10 @@ fn interpreter(project: &Project) -> PathBuf {
     own.and_then(|python| std::path::absolute(python).ok()).unwrap_or_else(|| "python3".into())
 }
 
-fn shell(project: &Project, entry_point: &str, input: &RawValue) -> Result<Command> {
-    let file = write_input(&project.folder, input)?;
+fn shell(entry_point: &str, file: &InputFile) -> Command {
     let mut command = Command::new("/bin/sh");
-    command.arg("-c").arg(entry_point).env("CHARM_INPUT_FILE", file);
-    Ok(command)
-}
-
-/// In the project's folder; where that cannot be written, in the folder for temporary files.
-fn write_input(folder: &Path, input: &RawValue) -> Result<PathBuf> {
-    let own = std::path::absolute(folder)?.join(INPUT_FILE);
-    if fs::write(&own, input.get()).is_ok() {
-        return Ok(own);
-    }
-    let other = std::env::temp_dir().join(format!("charm-{}-{INPUT_FILE}", std::process::id()));
-    fs::write(&other, input.get())
-        .with_context(|| format!("neither {} nor {}", own.display(), other.display()))?;
-    Ok(other)
+    command.arg("-c").arg(entry_point).env("CHARM_INPUT_FILE", file.path());
+    command
 }
 
 fn set_environment(command: &mut Command, environment: &Environment) {

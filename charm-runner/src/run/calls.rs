@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use charm_telemetry_core::{EventKind, LlmCall, LlmEnd, LlmStart, Run, TokenUsage, ToolCall};
+use charm_telemetry_core::{EventKind, LlmCall, LlmEnd, LlmStart, RetrieverCall, Run, TokenUsage, ToolCall};
 use serde_json::Value;
 
 use crate::bridge::{self, Record};
@@ -17,6 +17,7 @@ pub(super) struct Calls {
 enum Open {
     Llm(LlmCall),
     Tool(ToolCall),
+    Retriever(RetrieverCall),
 }
 
 impl Calls {
@@ -38,7 +39,7 @@ impl Calls {
                 let opened = match parent.and_then(|parent| self.open.get(&parent)) {
                     Some(Open::Tool(parent)) => parent.llm_call(start),
                     Some(Open::Llm(parent)) => parent.llm_call(start),
-                    None => run.llm_call(start),
+                    Some(Open::Retriever(_)) | None => run.llm_call(start),
                 };
                 self.open.insert(call, Open::Llm(opened));
             }
@@ -57,7 +58,7 @@ impl Calls {
                 let opened = match parent.and_then(|parent| self.open.get(&parent)) {
                     Some(Open::Tool(parent)) => parent.tool_call(&tool, &input),
                     Some(Open::Llm(parent)) => parent.tool_call(&tool, &input),
-                    None => run.tool_call(&tool, &input),
+                    Some(Open::Retriever(_)) | None => run.tool_call(&tool, &input),
                 };
                 self.open.insert(call, Open::Tool(opened));
             }
@@ -73,8 +74,23 @@ impl Calls {
                     self.put_back(call, other, run, EventKind::ToolError { tool_name: tool.into(), error });
                 }
             },
+            Record::RetrieverStart { call, name, query, .. } => {
+                self.open.insert(call, Open::Retriever(run.retriever_call(&name, &query)));
+            }
+            Record::RetrieverEnd { call, documents, .. } => match self.open.remove(&call) {
+                Some(Open::Retriever(open)) => open.finish(&documents),
+                other => self.put_back_only(call, other),
+            },
+            Record::RetrieverError { call, error, .. } => match self.open.remove(&call) {
+                Some(Open::Retriever(open)) => open.fail(&error),
+                other => self.put_back_only(call, other),
+            },
             _ => {}
         }
+    }
+
+    fn put_back_only(&mut self, call: String, other: Option<Open>) {
+        self.open.extend(other.map(|open| (call, open)));
     }
 
     /// The run is over: models whose end nobody told have ended well, tools have not.
@@ -83,14 +99,13 @@ impl Calls {
             match open {
                 Open::Llm(call) => call.finish(LlmEnd::new()),
                 Open::Tool(call) => drop(call),
+                Open::Retriever(call) => drop(call),
             }
         }
     }
 
     fn put_back(&mut self, call: String, other: Option<Open>, run: &Run, kind: EventKind) {
-        if let Some(other) = other {
-            self.open.insert(call, other);
-        }
+        self.put_back_only(call, other);
         run.emit(kind);
     }
 }

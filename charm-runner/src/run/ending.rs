@@ -2,11 +2,11 @@
 //!
 //! Rule: what the system did to the agent (a signal, the time limit) counts for more than what the agent said.
 
-use std::io::{self, Write};
+use std::io::ErrorKind;
 
-use charm_telemetry_core::{Redactor, RunOutcome};
+use charm_telemetry_core::RunOutcome;
 
-use crate::child::{ChildOutcome, Exit as ChildExit};
+use crate::child::{ChildOutcome, Exit as ChildExit, StopSignal};
 use crate::exit::Exit;
 
 pub(super) fn exit_of(child: Option<&ChildOutcome>, outcome: &RunOutcome, fail_on_error: bool) -> Exit {
@@ -15,7 +15,7 @@ pub(super) fn exit_of(child: Option<&ChildOutcome>, outcome: &RunOutcome, fail_o
         return Exit::TimedOut;
     }
     if let Some(signal) = child.stopped_by {
-        return Exit::Signal(signal_number(signal.number()));
+        return exit_of_stop(signal);
     }
     match child.exit {
         ChildExit::Signal(signal) => Exit::Signal(signal_number(signal)),
@@ -29,6 +29,9 @@ pub(super) fn without_result(child: &ChildOutcome) -> String {
     if child.timed_out {
         return "the run took longer than policies.execution_timeout_seconds and was stopped".to_owned();
     }
+    if child.stopped_by == Some(StopSignal::Pipe) {
+        return "the run was stopped because nobody reads its output any more".to_owned();
+    }
     if let Some(signal) = child.stopped_by {
         return format!("the run was stopped by {}", name_of(signal.number()));
     }
@@ -39,10 +42,18 @@ pub(super) fn without_result(child: &ChildOutcome) -> String {
     }
 }
 
-/// The result object, as the last line of stdout. A reader that has gone is no failure of the run.
-pub(super) fn print_result(outcome: &RunOutcome, redactor: &Redactor) {
-    let line = format!("{}\n", redactor.json(outcome.result().get()));
-    let _: io::Result<()> = io::stdout().write_all(line.as_bytes());
+/// What is said of an agent that was asked to end, and then had an error to tell.
+pub(super) fn of_stopped(child: &ChildOutcome, said: &str) -> String {
+    format!("{}; the agent said: {said}", without_result(child))
+}
+
+pub(super) fn exit_of_stop(signal: StopSignal) -> Exit {
+    Exit::Signal(signal_number(signal.number()))
+}
+
+/// Stdout could not be written. Where its reader has gone we end as if SIGPIPE had ended us.
+pub(super) fn exit_of_failure(kind: ErrorKind) -> Exit {
+    if kind == ErrorKind::BrokenPipe { exit_of_stop(StopSignal::Pipe) } else { Exit::Internal }
 }
 
 fn signal_number(signal: i32) -> u8 {

@@ -2,9 +2,7 @@
 //!
 //! Rule: every line and every record becomes an event or is counted, in the order in which it came.
 
-use std::io::{self, Write};
-
-use charm_telemetry_core::protocol::{Line, parse_line};
+use charm_telemetry_core::protocol::{Line, parse_line, strip_marker};
 use charm_telemetry_core::{EventKind, Manager, Run, RunOutcome, StreamEvent};
 use serde_json::value::to_raw_value;
 
@@ -12,7 +10,7 @@ use super::calls::Calls;
 use super::ending;
 use crate::bridge::{Frame, FrameDecoder, Record};
 use crate::child::{CaptureSink, CapturedLine, ChildOutcome, LineAssembler, LineLimits};
-use crate::words::say;
+use crate::words::{pass_on, say};
 
 /// A bound of the output that is collected for agents whose output is their result.
 const MAX_COLLECTED: usize = 16 * 1024 * 1024;
@@ -28,6 +26,8 @@ pub(super) struct Ingest<'a> {
     printed: Option<LineAssembler>,
     /// The text of stdout, if it is the agent's result.
     collected: Option<Vec<u8>>,
+    /// Whether that is all of it.
+    is_result_whole: bool,
     result: Option<RunOutcome>,
     malformed: u64,
 }
@@ -41,6 +41,7 @@ impl<'a> Ingest<'a> {
             decoder: Some(FrameDecoder::new()),
             printed: Some(LineAssembler::new(LineLimits::default())),
             collected: collects_output.then(Vec::new),
+            is_result_whole: true,
             result: None,
             malformed: 0,
         }
@@ -63,6 +64,11 @@ impl<'a> Ingest<'a> {
                 "{count} lines began with an event marker and held no event; they were shown as text"
             ));
         }
+        if !self.is_result_whole {
+            say(
+                "the output has lines of more than 1 MiB or is more than 16 MiB in all: the result is not complete",
+            );
+        }
         let outcome = self.outcome(child);
         (self.run, outcome)
     }
@@ -70,6 +76,9 @@ impl<'a> Ingest<'a> {
     fn outcome(&mut self, child: &ChildOutcome) -> RunOutcome {
         let ended_well = child.exit == crate::child::Exit::Code(0) && !child.timed_out;
         match (self.result.take(), self.collected.take()) {
+            (Some(result), _) if result.is_error() && child.stopped_by.is_some() => {
+                RunOutcome::error(&ending::of_stopped(child, &result.message()))
+            }
             (Some(result), _) if !child.timed_out => result,
             (None, Some(output)) if ended_well && child.stopped_by.is_none() => {
                 let output = String::from_utf8_lossy(&output);
@@ -110,17 +119,24 @@ impl<'a> Ingest<'a> {
 
     fn text(&mut self, line: &CapturedLine<'_>) {
         let mut text = String::from_utf8_lossy(line.bytes).into_owned();
-        if let Some(collected) = self.collected.as_mut().filter(|collected| collected.len() < MAX_COLLECTED) {
-            collected.extend_from_slice(line.bytes);
-            if line.has_newline {
-                collected.push(b'\n');
+        // A line that was to be an event is no part of the result.
+        if let Some(collected) = &mut self.collected
+            && strip_marker(line.bytes).is_none()
+        {
+            let is_whole = !line.is_cut() && collected.len() + line.bytes.len() < MAX_COLLECTED;
+            self.is_result_whole &= is_whole;
+            if is_whole {
+                collected.extend_from_slice(line.bytes);
+                if line.has_newline {
+                    collected.push(b'\n');
+                }
             }
         }
         if text.trim().is_empty() {
             return;
         }
         if line.is_cut() {
-            text.push_str(&format!("... ({} bytes in all)", line.total_len));
+            text.extend(["... (", &line.total_len.to_string(), " bytes in all)"]);
         }
         if line.has_newline {
             text.push('\n');
@@ -130,9 +146,7 @@ impl<'a> Ingest<'a> {
 
     /// Where the agent's own code failed, for its author.
     fn show_traceback(&self, traceback: &str) {
-        let text = self.manager.redactor().text(traceback);
-        // Whoever closed stderr does not want it.
-        let _: io::Result<()> = io::stderr().write_all(text.as_bytes());
+        pass_on(&self.manager.redactor().text(traceback));
     }
 
     fn frame(&mut self, frame: Frame<'_>) {
@@ -186,9 +200,12 @@ impl CaptureSink for Ingest<'_> {
 
     fn stderr_line(&mut self, line: CapturedLine<'_>) {
         let text = String::from_utf8_lossy(line.bytes);
-        let text = self.manager.redactor().text(&text).into_owned() + "\n";
-        // Whoever closed stderr does not want it.
-        let _: io::Result<()> = io::stderr().write_all(text.as_bytes());
+        let mut text = self.manager.redactor().text(&text).into_owned();
+        if line.is_cut() {
+            text.extend(["... (", &line.total_len.to_string(), " bytes in all)"]);
+        }
+        text.push('\n');
+        pass_on(&text);
     }
 
     fn bridge_bytes(&mut self, bytes: &[u8]) {

@@ -6,8 +6,13 @@ mod adapter;
 mod calls;
 mod ending;
 mod ingest;
+mod input_file;
 mod live;
+mod reader;
 mod start;
+
+use std::sync::Arc;
+use std::time::Instant;
 
 use charm_telemetry_core::{Report, RunOutcome};
 use serde_json::value::RawValue;
@@ -15,10 +20,11 @@ use serde_json::value::RawValue;
 pub(crate) use adapter::adapter_of;
 pub(crate) use start::{Started, manager_builder};
 
-use crate::child::{ChildOutcome, supervise};
+use crate::child::{ChildOutcome, StopSignal, supervise};
 use crate::exit::Exit;
-use crate::words::say;
+use crate::words::{self, say};
 use ingest::Ingest;
+use reader::Unwritten;
 
 /// One input to run the agent with.
 #[derive(Debug)]
@@ -38,33 +44,63 @@ impl Started {
     /// Runs every case, one after another, until one is stopped from outside. Then ends the exporters.
     pub(crate) fn run_all(mut self, cases: &[Case], plan: Plan) -> (Exit, Report) {
         let mut exit = Exit::Success;
-        let mut result = None;
+        let mut last = None;
         for case in cases {
             if let Some(name) = &case.name {
                 say(format_args!("case `{name}`"));
             }
             let ended = self.run_case(case);
             exit = worse(exit, ended.exit(plan.fail_on_error));
-            result = Some(ended.outcome);
-            if matches!(exit, Exit::Signal(_)) {
+            let stop = ended.stopped_by();
+            last = Some(ended);
+            if stop.is_some() {
                 break;
             }
         }
-        let deadline = self.shutdown_deadline;
-        let redactor = std::sync::Arc::clone(self.manager.redactor());
-        let report = self.manager.shutdown(deadline);
-        if let Some(outcome) = result.filter(|_| plan.print_result) {
-            ending::print_result(&outcome, &redactor);
+        let stopped = last.as_ref().and_then(Ended::stopped_by);
+        let result = last.filter(|_| plan.print_result).map(|ended| ended.outcome);
+        self.finish(exit, stopped, result)
+    }
+
+    /// Lets the reader of stdout and the exporters have everything, and says the result last.
+    fn finish(
+        mut self,
+        mut exit: Exit,
+        mut stopped: Option<StopSignal>,
+        result: Option<RunOutcome>,
+    ) -> (Exit, Report) {
+        if stopped.is_none() {
+            stopped = reader::wait_until_written(&self.manager, &mut self.signals);
+            exit = stopped.map_or(exit, |signal| worse(exit, ending::exit_of_stop(signal)));
+        }
+        let redactor = Arc::clone(self.manager.redactor());
+        let report = self.manager.shutdown(self.shutdown_deadline);
+        if let Some(kind) = self.stdout_failure.get() {
+            exit = ending::exit_of_failure(*kind);
+        } else if let Some(outcome) = result.filter(|_| report.stdout.dropped.total() == 0) {
+            let line = redactor.json(outcome.result().get());
+            let deadline = stopped.map(|_| Instant::now() + self.shutdown_deadline);
+            match reader::write_line(&line, &mut self.signals, deadline) {
+                Ok(()) | Err(Unwritten::TooSlow) => {}
+                Err(Unwritten::Stopped(signal)) => exit = worse(exit, ending::exit_of_stop(signal)),
+                Err(Unwritten::Failed(error)) => exit = ending::exit_of_failure(error.kind()),
+            }
+        }
+        if words::missed() > 0 {
+            say(format_args!("{} lines for stderr were dropped, because nobody read them", words::missed()));
         }
         (exit, report)
     }
 
     fn run_case(&mut self, case: &Case) -> Ended {
         let run = self.manager.start_run(&case.input);
-        let spec = match self.adapter.child(&self.project, &case.input, run.id()) {
-            Ok(spec) => spec,
-            Err(error) => return Ended::not_started(run, &format!("the agent cannot be started: {error:#}")),
-        };
+        let (spec, _input) =
+            match self.adapter.child(&self.project, &case.input, run.id(), self.manager.settings()) {
+                Ok(prepared) => prepared,
+                Err(error) => {
+                    return Ended::not_started(run, &format!("the agent cannot be started: {error:#}"));
+                }
+            };
         let mut ingest = Ingest::new(run, &self.manager, self.adapter.collects_output());
         match supervise(spec, &mut self.signals, &mut ingest) {
             Ok(child) => Ended::of(ingest, child),
@@ -90,6 +126,10 @@ impl Ended {
         let outcome = RunOutcome::error(message);
         run.conclude(&outcome);
         Self { outcome, child: None }
+    }
+
+    fn stopped_by(&self) -> Option<StopSignal> {
+        self.child.as_ref().and_then(|child| child.stopped_by)
     }
 
     fn exit(&self, fail_on_error: bool) -> Exit {

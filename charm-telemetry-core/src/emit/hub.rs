@@ -31,6 +31,8 @@ pub(crate) struct Hub {
     rings: Mutex<Vec<sync::Arc<Ring>>>,
     parcels: Mutex<Parcels>,
     runs: AtomicU64,
+    /// Of these runs, those that have ended and are written.
+    written: AtomicU64,
     /// Calls of models that are open: while there is one, the pump looks for tokens by itself.
     streams: AtomicU64,
     /// The pump sleeps or is gone: whoever emits has something to do.
@@ -82,6 +84,7 @@ impl Hub {
             rings: Mutex::default(),
             parcels: Mutex::default(),
             runs: AtomicU64::new(0),
+            written: AtomicU64::new(0),
             streams: AtomicU64::new(0),
             attention: AtomicBool::new(false),
             closed: AtomicBool::new(false),
@@ -161,6 +164,16 @@ impl Hub {
     pub(crate) fn is_half_full(&self) -> bool {
         let parcels = lock(&self.parcels);
         parcels.queue.len() > MAX_PARCELS / 2 || parcels.bytes > MAX_PARCEL_BYTES / 2
+    }
+
+    /// Whether every run has ended and all of it is written.
+    pub(crate) fn is_written(&self) -> bool {
+        self.written.load(Ordering::Acquire) == self.runs.load(Ordering::Relaxed)
+    }
+
+    /// So many runs are written.
+    pub(crate) fn set_written(&self, runs: u64) {
+        self.written.store(runs, Ordering::Release);
     }
 
     pub(crate) fn has_streams(&self) -> bool {

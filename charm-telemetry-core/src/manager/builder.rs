@@ -17,7 +17,7 @@ use crate::problem::{Location, Problem, Problems, Severity};
 use crate::pump::{Pump, Stdout};
 use crate::redact::Redactor;
 use crate::registry::Registry;
-use crate::stdout::{EventWriter, PipeWriter};
+use crate::stdout::{EventWriter, PipeWriter, Unbuffered};
 use crate::suggest::suggest;
 use crate::trace::TelemetrySettings;
 
@@ -152,9 +152,10 @@ impl ManagerBuilder {
     /// a warning here: it may be set where the manager will start.
     pub fn check(&mut self) -> Problems {
         let mut problems = Problems::default();
-        self.make_ready(Severity::Warning, &mut problems);
+        let settings = Arc::new(self.settings(&mut problems));
+        self.make_ready(&settings, Severity::Warning, &mut problems);
         self.on_error_by_environment(&mut problems);
-        problems
+        clean(problems, &Redactor::new(self.secrets()))
     }
 
     /// Starts the exporters.
@@ -164,17 +165,19 @@ impl ManagerBuilder {
     /// only what keeps the program itself from running.
     pub fn start(mut self) -> Result<Manager, Problems> {
         let mut problems = Problems::default();
-        let ready = self.make_ready(Severity::Error, &mut problems);
+        let settings = Arc::new(self.settings(&mut problems));
+        let ready = self.make_ready(&settings, Severity::Error, &mut problems);
         let on_error = self.on_error.unwrap_or_else(|| self.on_error_by_environment(&mut problems));
-        if problems.has_errors() && on_error == OnError::Refuse {
-            return Err(problems);
-        }
         let redactor = Arc::new(Redactor::new(self.secrets()));
+        if problems.has_errors() && on_error == OnError::Refuse {
+            return Err(clean(problems, &redactor));
+        }
+        let problems = clean(problems, &redactor);
         let tell = self.tell.take().unwrap_or_else(notice::to_stderr);
         let notices = Arc::new(Notices::new(Arc::clone(&redactor), tell));
         let lanes = self.start_lanes(ready, &notices)?;
         let hub = Hub::new();
-        let writer = self.writer.take().unwrap_or_else(|| Box::new(PipeWriter::new(std::io::stdout())));
+        let writer = self.writer.take().unwrap_or_else(|| Box::new(PipeWriter::new(Unbuffered)));
         let pump = Pump {
             hub: Arc::clone(&hub),
             lanes: lanes.iter().map(|lane| Arc::clone(&lane.shared)).collect(),
@@ -184,7 +187,7 @@ impl ManagerBuilder {
         };
         let (report, reports) = mpsc::channel();
         pump.start(report).map_err(|error| thread_problem("the pump", &error))?;
-        Ok(Manager { hub, lanes, redactor, pump: Some(reports), warnings: problems })
+        Ok(Manager { hub, lanes, redactor, settings, pump: Some(reports), warnings: problems })
     }
 
     fn on_error_by_environment(&self, problems: &mut Problems) -> OnError {
@@ -207,7 +210,12 @@ impl ManagerBuilder {
         ready.into_iter().map(start).collect()
     }
 
-    fn make_ready(&mut self, missing: Severity, problems: &mut Problems) -> Vec<Ready> {
+    fn make_ready(
+        &mut self,
+        settings: &Arc<TelemetrySettings>,
+        missing: Severity,
+        problems: &mut Problems,
+    ) -> Vec<Ready> {
         let registry = match self.registry.clone().map_or_else(Registry::linked, Ok) {
             Ok(registry) => registry,
             Err(error) => {
@@ -215,7 +223,6 @@ impl ManagerBuilder {
                 return Vec::new();
             }
         };
-        let settings = Arc::new(self.settings(problems));
         let mut seen = BTreeSet::new();
         let mut ready = Vec::new();
         for wanted in &self.wanted {
@@ -226,12 +233,12 @@ impl ManagerBuilder {
                 continue;
             }
             match registry.get(&wanted.name) {
-                Some(entry) => ready.extend(self.build(wanted, entry, &settings, missing, problems)),
+                Some(entry) => ready.extend(self.build(wanted, entry, settings, missing, problems)),
                 None => problems.push(wanted.problem(unknown(&wanted.name, &registry))),
             }
         }
         let own = std::mem::take(&mut self.own).into_iter().map(Ready::own);
-        ready.extend(own.map(|ready| ready.configured(&settings)));
+        ready.extend(own.map(|ready| ready.configured(settings)));
         ready
     }
 
@@ -306,6 +313,13 @@ impl Ready {
         self.exporter.configure(settings);
         self
     }
+}
+
+/// Problems without secrets: one quotes the value of a variable, and that may hold the secret of another.
+fn clean(problems: Problems, redactor: &Redactor) -> Problems {
+    let clean =
+        |problem: Problem| Problem { message: redactor.text(&problem.message).into_owned(), ..problem };
+    problems.into_iter().map(clean).collect()
 }
 
 fn unknown(name: &str, registry: &Registry) -> String {

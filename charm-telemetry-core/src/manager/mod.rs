@@ -22,6 +22,7 @@ use crate::redact::Redactor;
 use crate::report::Report;
 use crate::run::Run;
 use crate::stream_event::StreamEvent;
+use crate::trace::TelemetrySettings;
 
 /// How long dropping a manager waits for its exporters.
 const DROP_DEADLINE: Duration = Duration::from_secs(5);
@@ -33,6 +34,7 @@ pub struct Manager {
     hub: Arc<Hub>,
     lanes: Vec<Lane>,
     redactor: Arc<Redactor>,
+    settings: Arc<TelemetrySettings>,
     pump: Option<Receiver<PumpReport>>,
     /// Why some of the wanted exporters are not there.
     warnings: Problems,
@@ -69,9 +71,20 @@ impl Manager {
         self.hub.is_half_full()
     }
 
+    /// Whether every run has ended and all that it said is on stdout, or nobody reads that any more. Whoever wants a slow
+    /// reader to see everything waits for this before [`shutdown`](Self::shutdown), which has a deadline.
+    pub fn is_written(&self) -> bool {
+        self.hub.is_written()
+    }
+
     /// Wakes the pump now. After tokens that came in a burst from elsewhere, so that they go on at once.
     pub fn nudge(&self) {
         self.hub.wake_pump();
+    }
+
+    /// What all exporters share, and the trace that runs belong to.
+    pub fn settings(&self) -> &TelemetrySettings {
+        &self.settings
     }
 
     /// Takes out of texts what must not be seen.

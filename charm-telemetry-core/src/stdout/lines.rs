@@ -13,6 +13,8 @@ const SHOWN_OUTPUT: usize = 500;
 /// Appends the lines for an event, each ending in a line feed.
 pub(crate) fn encode(event: &Event, out: &mut Vec<u8>) {
     match &event.kind {
+        // The rest of a secret.
+        EventKind::LlmNewToken { token } if token.is_empty() => {}
         EventKind::LlmNewToken { token } => content_line(out, "delta", &[token]),
         EventKind::ToolStart { tool_name, input } => {
             content_line(out, "thinking", &["Using Tool: ", tool_name, "\nInput: ", input, "\n"]);

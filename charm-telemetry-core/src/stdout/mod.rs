@@ -9,6 +9,7 @@ mod pipe;
 #[cfg(feature = "testing")]
 pub(crate) use lines::encode;
 pub use pipe::PipeWriter;
+pub(crate) use pipe::Unbuffered;
 
 use std::io;
 

@@ -3,7 +3,7 @@
 //! Rule: never blocks for good: a pipe is asked whether it has room before it is written to.
 
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
@@ -25,6 +25,26 @@ pub struct PipeWriter<W> {
     target: W,
     held: Vec<u8>,
     written: usize,
+}
+
+/// The stdout of this process, without the buffer that the standard library puts before it.
+#[derive(Debug)]
+pub(crate) struct Unbuffered;
+
+impl Write for Unbuffered {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(rustix::stdio::stdout(), bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl AsFd for Unbuffered {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        rustix::stdio::stdout()
+    }
 }
 
 impl<W: Write + AsFd + Send + 'static> PipeWriter<W> {

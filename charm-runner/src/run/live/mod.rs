@@ -3,6 +3,7 @@
 //! Rule: everything that a pipe would get is shown, in words; nothing flickers, so that it can be scrolled and copied.
 
 mod paint;
+mod plain;
 mod summary;
 
 use std::io::{self, Write};
@@ -27,16 +28,17 @@ pub(super) struct LiveView {
 
 impl LiveView {
     pub(super) fn new() -> Self {
-        Self::with_paint(Paint::for_terminal())
-    }
-
-    fn with_paint(paint: Paint) -> Self {
-        Self { paint, text: String::new(), in_line: false, summary: Summary::default() }
+        Self {
+            paint: Paint::for_terminal(),
+            text: String::new(),
+            in_line: false,
+            summary: Summary::default(),
+        }
     }
 
     fn line(&mut self, style: Style, mark: &str, words: &str) {
         self.end_line();
-        for (index, line) in words.trim_end().lines().enumerate() {
+        for (index, line) in plain::lines(words).trim_end().lines().enumerate() {
             let mark = if index == 0 { mark } else { " " };
             self.text.push_str(&self.paint.paint(style, &format!("{mark} {line}")));
             self.text.push('\n');
@@ -44,8 +46,11 @@ impl LiveView {
     }
 
     fn token(&mut self, token: &str) {
-        self.text.push_str(token);
-        self.in_line = !token.ends_with('\n');
+        let token = plain::piece(token);
+        if let Some(last) = token.chars().next_back() {
+            self.text.push_str(&token);
+            self.in_line = last != '\n';
+        }
     }
 
     fn end_line(&mut self) {
@@ -62,7 +67,7 @@ impl LiveView {
             "thinking" => self.line(Style::Dim, "│", &words(content)),
             "final" => {
                 self.end_line();
-                self.token(&words(content));
+                self.token(&plain::lines(&words(content)));
                 self.end_line();
             }
             // Told by the `on_error` that comes with it.
@@ -102,8 +107,7 @@ impl EventWriter for LiveView {
             EventKind::ToolError { tool_name, error } => {
                 self.line(Style::Bad, "✗", &format!("{tool_name}  {error}"));
             }
-            EventKind::LlmError { error } => self.line(Style::Bad, "✗", error),
-            EventKind::Error { error } => self.line(Style::Bad, "✗", error),
+            EventKind::LlmError { error } | EventKind::Error { error } => self.line(Style::Bad, "✗", error),
             EventKind::AgentAction { tool, tool_input } => {
                 self.line(Style::Dim, "│", &format!("will use {tool} with {}", shorten(tool_input)));
             }
