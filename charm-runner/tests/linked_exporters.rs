@@ -6,7 +6,10 @@ use charm_runner as _;
 use charm_telemetry_core::Registry;
 
 /// One name for each vendor crate that the features of this package compile in.
-const EXPECTED: &[&str] = &[];
+const EXPECTED: &[&str] = &[
+    #[cfg(feature = "sentry")]
+    "sentry",
+];
 
 #[test]
 fn the_linked_exporters_are_exactly_the_ones_that_the_features_name() {
