@@ -8,6 +8,8 @@ use charm_telemetry_datadog as _;
 use charm_telemetry_langsmith as _;
 #[cfg(feature = "otlp")]
 use charm_telemetry_otlp as _;
+#[cfg(feature = "sentry")]
+use charm_telemetry_sentry as _;
 
 /// Called by `main`, so that this file and what it names are part of every binary.
 pub(crate) fn link() {}

@@ -9,10 +9,12 @@ use charm_telemetry_core::Registry;
 const EXPECTED: &[&str] = &[
     #[cfg(feature = "datadog")]
     "datadog",
-    #[cfg(feature = "otlp")]
-    "otlp",
     #[cfg(feature = "langsmith")]
     "langsmith",
+    #[cfg(feature = "otlp")]
+    "otlp",
+    #[cfg(feature = "sentry")]
+    "sentry",
 ];
 
 #[test]

@@ -39,11 +39,13 @@ pub enum DropReason {
     Corrupt,
     /// The item could not be put into a request.
     EncodeError,
+    /// The vendor's rate limit is used up, and its rules say to drop, not to wait.
+    RateLimited,
 }
 
 impl DropReason {
     /// Every reason there is.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::QueueFull,
         Self::HookError,
         Self::ExporterPanic,
@@ -58,6 +60,7 @@ impl DropReason {
         Self::Rejected,
         Self::Corrupt,
         Self::EncodeError,
+        Self::RateLimited,
     ];
 
     /// The name in reports, for example `queue_full`.
@@ -77,6 +80,7 @@ impl DropReason {
             Self::Rejected => "rejected",
             Self::Corrupt => "corrupt",
             Self::EncodeError => "encode_error",
+            Self::RateLimited => "rate_limited",
         }
     }
 }

@@ -46,6 +46,20 @@ pub fn venv() -> Option<Venv> {
     })
 }
 
+/// The Python environment, if it has this module, or `None` after saying that the calling test is skipped.
+///
+/// # Panics
+/// If it is missing and `CHARM_TEST_REQUIRE_ALL=1`.
+pub fn python_module(name: &str) -> Option<Venv> {
+    let venv = venv()?;
+    let mut import = std::process::Command::new(venv.program("python3"));
+    let import = import.args(["-c", &format!("import {name}")]).stderr(std::process::Stdio::null());
+    if import.status().is_ok_and(|status| status.success()) {
+        return Some(venv);
+    }
+    missing(&format!("the Python module `{name}`"), "start the tests with `cargo xtask test`")
+}
+
 /// A program on `PATH`, or `None` after saying that the calling test is skipped.
 ///
 /// # Panics

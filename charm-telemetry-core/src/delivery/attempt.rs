@@ -123,6 +123,9 @@ impl Attempt {
         let (batch_id, attempt) = (part.batch_id.clone(), part.attempt);
         let limit = self.shared.limits.max_body_bytes;
         let build = move || {
+            if let Some(reason) = destination.forbids() {
+                return Err(Unbuilt::Forbidden(reason));
+            }
             let mut body = destination.assemble(&items).map_err(|error| Unbuilt::Error(error.to_string()))?;
             if body.bytes.len() > limit && items.len() > 1 {
                 return Err(Unbuilt::TooLarge);
@@ -146,6 +149,7 @@ impl Attempt {
         };
         match on_disk(build).await {
             Some(Ok(wire)) => Ok(wire),
+            Some(Err(Unbuilt::Forbidden(reason))) => Err(Verdict::Drop(reason)),
             Some(Err(Unbuilt::TooLarge)) => Err(Verdict::Halve(DropReason::TooLarge)),
             Some(Err(Unbuilt::Error(error))) => {
                 self.shared.remember_error(&format!("cannot be encoded: {error}"));
@@ -234,6 +238,7 @@ impl From<Outcome> for Verdict {
 
 /// Why there is no request.
 enum Unbuilt {
+    Forbidden(DropReason),
     TooLarge,
     Error(String),
 }

@@ -68,6 +68,12 @@ pub trait Destination: Send + Sync + 'static {
     /// The answer to the greeting, `None` if there was none in time.
     fn greeted(&self, _answer: Option<&Response>) {}
 
+    /// Why nothing may be sent now, for vendors whose rules say to drop in that case and not to wait. Asked before each
+    /// request; with an answer there is no request, and the batch is lost for that reason.
+    fn forbids(&self) -> Option<DropReason> {
+        None
+    }
+
     /// Told of every loss after an item was accepted, for vendors who want losses reported: remember them here and
     /// send the sum with a later item. (An item that was not accepted is known by the answer of
     /// [`DeliveryHandle::send`](super::DeliveryHandle::send).)

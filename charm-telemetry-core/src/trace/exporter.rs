@@ -81,6 +81,13 @@ pub trait SpanExporter: Send + 'static {
         policy.allows(true)
     }
 
+    /// Whether the texts of errors are sent, where the operator's choice for all exporters is `policy`. The default is to
+    /// take them for content; a vendor whose convention sends them while it keeps prompts and answers at home says so
+    /// here. Not asked under [`ContentPolicy::Off`]. Asked once, before the first event.
+    fn sends_error_texts(&self, policy: ContentPolicy) -> bool {
+        self.sends_content(policy)
+    }
+
     /// Whether [`started`](Self::started) is to be called. Asked once, before the first event.
     fn wants_starts(&self) -> bool {
         false

@@ -27,6 +27,7 @@ struct Inner {
     born: Instant,
     assembler: TraceAssembler,
     sends_content: bool,
+    sends_error_texts: bool,
     sampler: Sampler,
     unsampled: Unsampled,
 }
@@ -82,6 +83,7 @@ impl Inner {
         Self {
             born: Instant::now(),
             sends_content: policy != ContentPolicy::Off && exporter.sends_content(policy),
+            sends_error_texts: policy != ContentPolicy::Off && exporter.sends_error_texts(policy),
             sampler: exporter.sampler(settings.sampler),
             unsampled: Unsampled::default(),
             assembler: TraceAssembler::new(settings, exporter.limits())
@@ -110,7 +112,10 @@ impl Inner {
 
     fn finished(&mut self, mut span: Box<FinishedSpan>, outputs: &mut Vec<TraceOutput>) {
         if !self.sends_content {
-            span.withhold_content();
+            span.withhold_inputs_and_outputs();
+        }
+        if !self.sends_error_texts {
+            span.withhold_error_text();
         }
         if self.sampler.keeps(span.head.trace_id) {
             outputs.push(TraceOutput::Finished(span));

@@ -48,15 +48,25 @@ impl FromStr for ContentPolicy {
 impl FinishedSpan {
     /// Takes everything off that holds content. The type of an error stays; its text, which may quote a prompt, goes.
     pub fn withhold_content(&mut self) {
+        self.withhold_inputs_and_outputs();
+        self.withhold_error_text();
+    }
+
+    /// Takes off what went in and what came out, of the span and of the events in it.
+    pub(super) fn withhold_inputs_and_outputs(&mut self) {
         let mut held = self.input.take().is_some() | self.output.take().is_some();
         for event in &mut self.events {
             held |= event.content.take().is_some();
         }
+        self.content_withheld |= held;
+    }
+
+    /// Takes off the text of the error.
+    pub(super) fn withhold_error_text(&mut self) {
         if let SpanStatus::Error(error) = &mut self.status {
             error.withhold();
-            held = true;
+            self.content_withheld = true;
         }
-        self.content_withheld |= held;
     }
 }
 

@@ -17,6 +17,7 @@ struct Faulty {
     inner: TestDestination,
     misbehave: fn(&str, &[Item]),
     fails_on_five: bool,
+    is_forbidden: bool,
     told: Arc<Mutex<Vec<(usize, DropReason)>>>,
 }
 
@@ -27,6 +28,7 @@ impl Faulty {
             inner: TestDestination { limits, identity },
             misbehave,
             fails_on_five: false,
+            is_forbidden: false,
             told: Arc::default(),
         }
     }
@@ -64,6 +66,10 @@ impl Destination for Faulty {
     fn classify(&self, response: &Response) -> Disposition {
         (self.misbehave)("classify", &[]);
         Disposition::standard(response)
+    }
+
+    fn forbids(&self) -> Option<DropReason> {
+        self.is_forbidden.then_some(DropReason::RateLimited)
     }
 
     fn dropped(&self, items: &[Item], reason: DropReason) {
@@ -107,6 +113,20 @@ async fn an_error_while_encoding_costs_the_item_that_caused_it() {
     let outcomes = bench.outcomes();
     assert_eq!((outcomes.delivered, lost(&outcomes, DropReason::EncodeError)), (19, 1));
     assert!(bench.handle.report().last_error.unwrap().contains("no 5, please"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_vendor_forbids_is_dropped_without_a_request_and_told() {
+    let receiver = Receiver::always(200);
+    let unsent = |method: &str, _: &[Item]| assert_ne!(method, "assemble", "nothing may be sent");
+    let faulty = Faulty { is_forbidden: true, ..Faulty::new(unsent) };
+    let told = faulty.told.clone();
+    let bench = Setup::default().start_with(&receiver, faulty);
+    bench.send(0..20);
+    bench.until_done(HOUR).await;
+    let outcomes = bench.outcomes();
+    assert_eq!((outcomes.requests, lost(&outcomes, DropReason::RateLimited)), (0, 20));
+    assert_eq!(*told.lock().unwrap(), [(10, DropReason::RateLimited), (10, DropReason::RateLimited)]);
 }
 
 #[tokio::test(start_paused = true)]

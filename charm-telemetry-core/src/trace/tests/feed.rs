@@ -15,6 +15,7 @@ struct Recorder {
     feed: SpanFeed,
     starts: bool,
     keeps_home: bool,
+    tells_errors: bool,
     own_rate: Option<f64>,
     fails: bool,
     told: Vec<String>,
@@ -35,6 +36,10 @@ impl SpanExporter for Recorder {
 
     fn sends_content(&self, policy: ContentPolicy) -> bool {
         policy.allows(!self.keeps_home)
+    }
+
+    fn sends_error_texts(&self, policy: ContentPolicy) -> bool {
+        self.sends_content(policy) || self.tells_errors
     }
 
     fn started(&mut self, span: &StartedSpan) -> HookResult {
@@ -135,6 +140,18 @@ fn the_vendor_decides_unless_the_operator_does() {
             told(Recorder { keeps_home, ..Recorder::default() }, with_content(content), secret_run());
         assert_eq!(recorder.told.concat().contains("SECRET"), leaves, "{content:?} {keeps_home}");
     }
+}
+
+#[test]
+fn a_vendor_may_send_the_texts_of_errors_alone_unless_the_operator_forbids_it() {
+    let recorder = Recorder { keeps_home: true, tells_errors: true, ..Recorder::default() };
+    let told_by_default =
+        told(recorder, with_content(ContentPolicy::VendorDefault), secret_run()).told.concat();
+    let errors = told_by_default.matches("error `ValueError: SECRET`").count();
+    assert!(errors > 0, "{told_by_default}");
+    let recorder = Recorder { keeps_home: true, tells_errors: true, ..Recorder::default() };
+    let told_when_off = told(recorder, with_content(ContentPolicy::Off), secret_run()).told.concat();
+    assert!(!told_when_off.contains("SECRET"), "{told_when_off}");
 }
 
 #[test]

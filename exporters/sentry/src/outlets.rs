@@ -1,0 +1,93 @@
+//! The ways out of the process: one for errors, one for spans or transactions, one for reports of losses.
+//!
+//! Rule: what is not accepted here is reported, like what is lost later.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use charm_telemetry_core::delivery::{Delivery, DeliveryConfig, DeliveryError, DeliveryHandle, Item};
+
+use crate::client_report::Discard;
+use crate::destination::{Project, ToProject};
+use crate::dsn::Dsn;
+use crate::encode::MAX_ITEM_BYTES;
+use crate::options::Lifecycle;
+use crate::profile::Profile;
+use crate::rate_limits::Category;
+
+/// What an exporter sends by.
+pub(crate) struct Outlets {
+    pub(crate) profile: Profile,
+    errors: DeliveryHandle,
+    traces: DeliveryHandle,
+    trace_category: Category,
+    reports: DeliveryHandle,
+}
+
+impl Outlets {
+    pub(crate) fn start(
+        dsn: Dsn,
+        lifecycle: Lifecycle,
+        config: &DeliveryConfig,
+        profile: Profile,
+    ) -> Result<Self, DeliveryError> {
+        let project = Arc::new(Project::new(dsn));
+        let trace_category = match lifecycle {
+            Lifecycle::Stream => Category::Span,
+            Lifecycle::Static => Category::Transaction,
+        };
+        let start = |category, reports| {
+            Delivery::start(ToProject::new(category, Arc::clone(&project), reports), config.clone())
+        };
+        let reports = start(Category::Internal, None)?;
+        let errors = start(Category::Error, Some(reports.clone()))?;
+        let traces = start(trace_category, Some(reports.clone()))?;
+        Ok(Self { profile, errors, traces, trace_category, reports })
+    }
+
+    /// Sends a failure.
+    pub(crate) fn error(&self, item: Vec<u8>) {
+        let too_large = item.len() > MAX_ITEM_BYTES;
+        if !self.errors.send(Item::new(item)) {
+            self.discard(not_accepted(too_large), Category::Error, 1);
+        }
+    }
+
+    /// Sends so many spans: one, or a transaction with all of its.
+    pub(crate) fn trace(&self, item: Vec<u8>, spans: usize) {
+        let too_large = item.len() > MAX_ITEM_BYTES;
+        if self.traces.send(Item::new(item)) {
+            return;
+        }
+        let why = not_accepted(too_large);
+        if self.trace_category == Category::Transaction {
+            self.discard(why, Category::Transaction, 1);
+        }
+        self.discard(why, Category::Span, spans as u64);
+    }
+
+    /// Reports a loss that no delivery knows of.
+    pub(crate) fn discard(&self, why: &str, category: Category, quantity: u64) {
+        if quantity > 0 {
+            self.reports.send(Discard::new(why, category, quantity).item());
+        }
+    }
+
+    /// Sends what is left: data first, then what there is to say about data that was lost.
+    pub(crate) fn shutdown(&self, deadline: Duration) {
+        let end = Instant::now() + deadline;
+        let for_data = deadline.saturating_sub((deadline / 5).min(Duration::from_millis(500)));
+        for data in [&self.errors, &self.traces] {
+            data.begin_shutdown(for_data);
+        }
+        let data_end = Instant::now() + for_data;
+        for data in [&self.errors, &self.traces] {
+            data.shutdown(data_end.saturating_duration_since(Instant::now()));
+        }
+        self.reports.shutdown(end.saturating_duration_since(Instant::now()));
+    }
+}
+
+fn not_accepted(too_large: bool) -> &'static str {
+    if too_large { "send_error" } else { "queue_overflow" }
+}

@@ -1,0 +1,91 @@
+//! What is the same on everything that this process sends: release, environment, tags, sample rate.
+//!
+//! Rule: made once, from the variables and the settings; encoding looks nowhere else.
+
+use serde::Serialize;
+
+use charm_telemetry_core::trace::{SpanHead, TelemetrySettings};
+
+use crate::encode::span_name;
+
+/// Our name among SDKs.
+pub(crate) const SDK_NAME: &str = "sentry.rust.charm";
+
+/// Our version.
+pub(crate) const SDK_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Sentry knows no platform `rust`: it would become `other` with a remark.
+pub(crate) const PLATFORM: &str = "other";
+
+/// What made our spans.
+pub(crate) const ORIGIN: &str = "auto.ai.charm";
+
+/// Longest value of a tag, in characters.
+const MAX_TAG_CHARS: usize = 200;
+
+/// What is the same on everything.
+#[derive(Clone, Debug)]
+pub(crate) struct Profile {
+    pub(crate) release: Option<String>,
+    pub(crate) environment: String,
+    /// With keys that Sentry takes without changing them.
+    pub(crate) tags: Vec<(String, String)>,
+    pub(crate) sample_rate: f64,
+}
+
+/// Our name and version, as payloads have them.
+#[derive(Serialize)]
+pub(crate) struct Sdk {
+    name: &'static str,
+    version: &'static str,
+}
+
+/// The sampling context of a trace. All values are texts. The public key is added when the envelope is made.
+#[derive(Serialize)]
+pub(crate) struct TraceHeader<'a> {
+    trace_id: String,
+    sample_rate: String,
+    sampled: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<&'a str>,
+    environment: &'a str,
+    transaction: String,
+}
+
+impl Sdk {
+    pub(crate) const OURS: Self = Self { name: SDK_NAME, version: SDK_VERSION };
+}
+
+impl Profile {
+    pub(crate) fn new(
+        release: Option<String>,
+        environment: &str,
+        settings: &TelemetrySettings,
+        sample_rate: f64,
+    ) -> Self {
+        let tags = settings.tags.iter().map(|(key, value)| (tag_key(key), tag_value(value))).collect();
+        Self { release, environment: environment.to_owned(), tags, sample_rate }
+    }
+
+    pub(crate) fn trace_header(&self, head: &SpanHead) -> TraceHeader<'_> {
+        TraceHeader {
+            trace_id: head.trace_id.to_string(),
+            sample_rate: self.sample_rate.to_string(),
+            sampled: "true",
+            release: self.release.as_deref(),
+            environment: &self.environment,
+            transaction: span_name(head.root()),
+        }
+    }
+}
+
+/// Letters, digits, `_`, `.`, `:` and `-`; anything else becomes `-`, as Sentry does with a space.
+fn tag_key(key: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '-');
+    key.chars().take(MAX_TAG_CHARS).map(|c| if allowed(c) { c } else { '-' }).collect()
+}
+
+/// A tag with a line break would be thrown away.
+pub(crate) fn tag_value(value: &str) -> String {
+    value.chars().take(MAX_TAG_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

@@ -1,0 +1,17 @@
+//! What is sent, byte by byte, and what is not.
+//!
+//! Rule: everything that leaves is read back by [`strict`], which believes nothing; that a receiver said 200 proves
+//! nothing.
+
+mod client_reports;
+mod differences;
+mod dsn;
+mod end_to_end;
+mod messages;
+mod options;
+mod payloads;
+mod rate_limits;
+mod script;
+mod strict;
+mod strictness;
+mod values;

@@ -1,0 +1,44 @@
+//! The account of losses.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use charm_telemetry_core::DropReason;
+use charm_telemetry_core::delivery::Item;
+use serde_json::{Value, json};
+
+use super::payloads::envelope_of;
+use super::strict::Envelope;
+use crate::client_report::{Discard, reason, report};
+use crate::rate_limits::Category;
+
+#[test]
+fn losses_are_summed_up() {
+    let items = [
+        Discard::new("ratelimit_backoff", Category::Span, 3).item(),
+        Discard::new("sample_rate", Category::Error, 1).item(),
+        Discard::new("ratelimit_backoff", Category::Span, 4).item(),
+    ];
+    let report: Value =
+        serde_json::from_slice(&report(&items, UNIX_EPOCH + Duration::from_millis(1500)).unwrap()).unwrap();
+    let expected = json!({"timestamp": 1.5, "discarded_events": [
+        {"reason": "ratelimit_backoff", "category": "span", "quantity": 7},
+        {"reason": "sample_rate", "category": "error", "quantity": 1},
+    ]});
+    assert_eq!(report, expected);
+}
+
+#[test]
+fn every_reason_has_one_of_sentry_s_names_and_a_report_of_all_of_them_is_small() {
+    let discards = DropReason::ALL.into_iter().flat_map(|why| {
+        [Category::Error, Category::Transaction, Category::Span]
+            .map(|category| Discard::new(reason(why), category, u64::from(u32::MAX)).item().bytes().to_vec())
+    });
+    let known = discards.filter(|item| !String::from_utf8_lossy(item).contains("internal_sdk_error"));
+    let envelope = envelope_of(Category::Internal, &known.collect::<Vec<_>>());
+    Envelope::read(&envelope).unwrap();
+}
+
+#[test]
+fn an_item_that_is_no_loss_is_an_error() {
+    assert!(report(&[Item::new(b"hello".to_vec())], UNIX_EPOCH).is_err());
+}

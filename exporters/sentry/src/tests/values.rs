@@ -1,0 +1,38 @@
+//! The time of sending, and the headers of a request.
+
+use charm_telemetry_core::delivery::HeaderText;
+
+use crate::Dsn;
+use crate::destination::rfc3339;
+use crate::request::request;
+
+#[test]
+fn times_are_written_in_utc() {
+    let check = |seconds: u64, expected: &str| {
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_millis(seconds * 1000 + 7);
+        assert_eq!(rfc3339(time), expected);
+    };
+    check(0, "1970-01-01T00:00:00.007Z");
+    check(951_782_399, "2000-02-28T23:59:59.007Z");
+    check(951_782_400, "2000-02-29T00:00:00.007Z");
+    check(1_795_367_126, "2026-11-22T17:05:26.007Z");
+    check(4_107_542_399, "2100-02-28T23:59:59.007Z");
+    check(4_107_542_400, "2100-03-01T00:00:00.007Z");
+}
+
+#[test]
+fn the_keys_are_in_one_secret_header() {
+    let dsn: Dsn = "https://abc:sesame@host/42".parse().unwrap();
+    let request = request(&dsn);
+    assert_eq!(request.url(), "https://host/api/42/envelope/");
+    let auth = request.headers().find(|(name, _)| *name == "x-sentry-auth").unwrap().1;
+    let HeaderText::Secret(auth) = auth else { panic!("it is secret") };
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        auth.expose(),
+        format!(
+            "Sentry sentry_version=7, sentry_client=sentry.rust.charm/{version}, sentry_key=abc, sentry_secret=sesame"
+        )
+    );
+    assert!(!format!("{request:?}").contains("sesame"));
+}
