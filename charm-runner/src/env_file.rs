@@ -89,6 +89,9 @@ impl<'a> Rest<'a> {
             self.at += end.unwrap_or(name.len());
             name[..end.unwrap_or(name.len())].to_owned()
         };
+        if name.is_empty() || name.contains('\0') {
+            return None;
+        }
         self.skip(is_blank);
         let value = if self.left().starts_with('=') {
             self.at += 1;
@@ -99,24 +102,19 @@ impl<'a> Rest<'a> {
         };
         self.skip(is_blank);
         let is_end = self.left().is_empty() || self.left().starts_with(['#', '\r', '\n']);
-        (!name.is_empty() && !name.contains('\0') && is_end)
-            .then_some((name, value))
-            .inspect(|_| self.skip_line())
+        is_end.then_some((name, value)).inspect(|_| self.skip_line())
     }
 
     fn value(&mut self) -> Option<String> {
-        match self.left().chars().next() {
-            Some(quote @ ('\'' | '"')) => self.quoted(quote),
-            _ => {
-                let line = self.left();
-                let line = &line[..line.find(['\r', '\n']).unwrap_or(line.len())];
-                self.at += line.len();
-                let comment =
-                    line.match_indices('#').find(|(at, _)| line[..*at].ends_with(char::is_whitespace));
-                let value = comment.map_or(line, |(at, _)| &line[..at]);
-                Some(value.trim_end().to_owned()).filter(|value| !value.contains('\0'))
-            }
+        if let Some(quote @ ('\'' | '"')) = self.left().chars().next() {
+            return self.quoted(quote);
         }
+        let line = self.left();
+        let line = &line[..line.find(['\r', '\n']).unwrap_or(line.len())];
+        self.at += line.len();
+        let comment = line.match_indices('#').find(|(at, _)| line[..*at].ends_with(char::is_whitespace));
+        let value = comment.map_or(line, |(at, _)| &line[..at]);
+        Some(value.trim_end().to_owned()).filter(|value| !value.contains('\0'))
     }
 
     /// A text in quotes. Stays where it began if the other quote is missing.
@@ -233,8 +231,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_told_by_its_place_and_the_rest_is_read() {
-        let file = EnvFile::parse("A=1\nB='open\nC='x' y\n=z\nD=2", |_| None);
-        assert_eq!(file.faults, [(2, 3), (3, 8), (4, 1)]);
+        let file = EnvFile::parse("A=1\nB=\"open\nC='x' y\n=z\nD=2", |_| None);
+        assert_eq!(file.faults, [(2, 3), (3, 7), (4, 1)]);
         assert_eq!(file.variables.last(), Some(&("D".to_owned(), "2".to_owned())));
     }
 

@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures_core::Stream;
+
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 
@@ -12,6 +14,7 @@ use crate::emit::Owner;
 use crate::event::{EventKind, LlmEnd, LlmStart};
 use crate::id::CallId;
 use crate::run::Scope;
+use crate::token_stream::TokenStream;
 
 /// What a call says that nobody finished.
 const DROPPED: &str = "the call was dropped before it was finished";
@@ -101,6 +104,34 @@ impl LlmCall {
     /// ```
     pub fn wrap<T: AsRef<str>>(&mut self, tokens: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
         tokens.inspect(|token| self.token(token.as_ref()))
+    }
+
+    /// Passes an asynchronous stream through, and the text of each item as a token: `text` finds it, if there is one.
+    ///
+    /// ```
+    /// # use charm_telemetry_core::{LlmEnd, LlmStart, Manager, PipeWriter};
+    /// # use futures_util::StreamExt as _;
+    /// # let sink = tempfile::tempfile().unwrap();
+    /// # let manager = Manager::builder().stdout(PipeWriter::new(sink)).start()?;
+    /// # let run = manager.start_run(&"hi");
+    /// # futures_executor::block_on(async {
+    /// # let chunks_of_the_model = || futures_util::stream::iter([Ok("Hel"), Err("hiccup"), Ok("lo")]);
+    /// let mut call = run.llm_call(LlmStart::new("gpt-4o"));
+    /// let mut chunks = call.wrap_stream(chunks_of_the_model(), |chunk| chunk.as_ref().ok().copied());
+    /// while let Some(chunk) = chunks.next().await {
+    ///     // The agent goes on with the chunk as it came.
+    /// #   let _ = chunk;
+    /// }
+    /// call.finish(LlmEnd::new());
+    /// # });
+    /// # Ok::<(), charm_telemetry_core::Problems>(())
+    /// ```
+    pub fn wrap_stream<S, F>(&mut self, stream: S, text: F) -> TokenStream<'_, S, F>
+    where
+        S: Stream + Unpin,
+        F: FnMut(&S::Item) -> Option<&str> + Unpin,
+    {
+        TokenStream::new(self, stream, text)
     }
 
     /// Another model is called within this call.

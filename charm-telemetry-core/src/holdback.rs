@@ -122,7 +122,9 @@ impl Holdback {
 
     fn settle_all(&mut self, redactor: &Redactor) {
         let calls: Vec<_> = self.tails.keys().copied().collect();
-        calls.into_iter().for_each(|call| self.settle(call, redactor));
+        for call in calls {
+            self.settle(call, redactor);
+        }
     }
 
     fn release(&mut self, hand_on: &mut impl FnMut(Event)) {

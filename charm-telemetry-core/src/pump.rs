@@ -116,9 +116,7 @@ impl Running {
                 last_event = Instant::now();
             } else if self.pump.stdout.held > 0 {
                 self.pump.stdout.flush(&self.pump.notices);
-            } else if self.is_holding() {
-                thread::sleep(NAP);
-            } else if hub.has_streams() && last_event.elapsed() < STREAM_IS_QUIET {
+            } else if self.is_holding() || hub.has_streams() && last_event.elapsed() < STREAM_IS_QUIET {
                 thread::sleep(NAP);
             } else {
                 self.sleep(&hub);

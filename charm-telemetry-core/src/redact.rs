@@ -170,7 +170,9 @@ impl Patterns {
             .build(secrets.keys())
             .expect("environment values are far below the automaton's limits");
         let mut starts = [false; 256];
-        secrets.keys().for_each(|value| starts[usize::from(value.as_bytes()[0])] = true);
+        for value in secrets.keys() {
+            starts[usize::from(value.as_bytes()[0])] = true;
+        }
         let (values, names): (_, Vec<_>) = secrets.into_iter().unzip();
         let replacements = names.into_iter().map(|name| format!("[{name}_REDACTED]")).collect();
         Some(Self { automaton, replacements, values, starts })

@@ -7,7 +7,6 @@ mod measure;
 mod subjects;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args as ClapArgs;
@@ -38,8 +37,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     console::section(&format!("Start-up: {} runs of each, in turns", args.runs));
     let table = measure::all(&subjects, args.runs)?;
     print_table(&table);
-    console::note("peak: the most memory that the command's own process had resident");
-    console::section("Goals");
+    warn_if_busy();
+    console::section("Goals (medians over the rounds)");
     let missed = goals(&table).iter().filter(|goal| !goal.print()).count();
     console::section("Emitting a token (charm-telemetry-core/benches)");
     let hot_path = hot_path()?;
@@ -53,17 +52,24 @@ fn print_table(table: &[Measured]) {
         "command", "median ms", "fastest", "slowest", "peak kB"
     ));
     for row in table {
-        let [median, fastest, slowest] = [row.median(), row.fastest(), row.slowest()].map(millis);
-        let name = row.name.to_string();
-        console::note(&format!(
-            "{name:34} {median:>10.2} {fastest:>10.2} {slowest:>10.2} {:>11}",
-            row.peak_kb
-        ));
+        let ([median, fastest, slowest], name) = (row.spread(), row.name.to_string());
+        let peak = if row.peak_kb == 0 { "?".to_owned() } else { row.peak_kb.to_string() };
+        console::note(&format!("{name:34} {median:>10.2} {fastest:>10.2} {slowest:>10.2} {peak:>11}"));
     }
+    console::note("peak: the most memory that the command's own process had resident");
 }
 
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
+/// Figures of a machine that does other things are no figures.
+fn warn_if_busy() {
+    let Ok(text) = std::fs::read_to_string("/proc/loadavg") else { return };
+    let load: f64 = text.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // Our own commands, one after the other, are a load of one.
+    if load > 1.5 {
+        console::note(&format!(
+            "the machine is busy (load {load} on {cores} cores): repeat this when it is not"
+        ));
+    }
 }
 
 /// One line of what the project promises.
@@ -87,23 +93,18 @@ impl Goal {
 }
 
 fn goals(table: &[Measured]) -> Vec<Goal> {
-    let median = |name: Name| {
-        let row = table.iter().find(|row| row.name == name).expect("every name is measured");
-        millis(row.median())
-    };
+    let row = |name: Name| table.iter().find(|row| row.name == name).expect("every name is measured");
+    let ratio = |a: Name, b: Name| row(a).beside(row(b), |a, b| a / b);
+    let more = |a: Name, b: Name| row(a).beside(row(b), |a, b| a - b);
     let at_most = |what, limit, measured| Goal { what, limit, measured, at_least: false };
     vec![
-        at_most("charm-runner --help / static hello", 3.0, median(Name::Help) / median(Name::StaticHello)),
-        at_most(
-            "charm-runner validate / static hello",
-            3.0,
-            median(Name::Validate) / median(Name::StaticHello),
-        ),
-        at_most("charm-runner run - python3 -c pass, ms", 3.0, median(Name::Run) - median(Name::PythonPass)),
+        at_most("charm-runner --help / static hello", 3.0, ratio(Name::Help, Name::StaticHello)),
+        at_most("charm-runner validate / static hello", 3.0, ratio(Name::Validate, Name::StaticHello)),
+        at_most("charm-runner run - python3 -c pass, ms", 3.0, more(Name::Run, Name::PythonPass)),
         Goal {
             what: "charm run of the reference / charm-runner run",
             limit: 25.0,
-            measured: median(Name::ReferenceRun) / median(Name::Run),
+            measured: ratio(Name::ReferenceRun, Name::Run),
             at_least: true,
         },
     ]

@@ -45,11 +45,12 @@ fn add_steps(summary: &mut Summary, args: &Args, strictness: Strictness) {
     summary.step("Tests of the workspace", || workspace_tests(args, strictness));
     if args.filter.is_empty() && !args.release {
         summary.step("Linked exporters, optimised", || linked_exporters(strictness));
+        summary.step("Models of the lock-free code", || models(strictness));
     }
 }
 
 fn workspace_tests(args: &Args, strictness: Strictness) -> Result<String> {
-    let mut command = workspace::cargo(["test", "--workspace", "--no-fail-fast"]);
+    let mut command = workspace::cargo(["test", "--workspace", "--all-features", "--no-fail-fast"]);
     if args.release {
         command.arg("--release");
     }
@@ -59,8 +60,20 @@ fn workspace_tests(args: &Args, strictness: Strictness) -> Result<String> {
 
 /// The linker may drop an exporter that nothing refers to, and does so more often when it optimises.
 fn linked_exporters(strictness: Strictness) -> Result<String> {
-    let args = ["test", "--release", "--package", "charm-runner", "--test", "linked_exporters"];
-    run_tests(workspace::cargo(args), strictness)
+    let mut command = workspace::cargo(["test", "--release"]);
+    for [package, test] in [["charm-runner", "linked_exporters"], ["charm-custom-runner", "custom_runner"]] {
+        command.args(["--package", package, "--test", test]);
+    }
+    run_tests(command, strictness)
+}
+
+/// Loom tries every interleaving. Its types replace the standard library's in the whole build, which therefore has a
+/// folder of its own.
+fn models(strictness: Strictness) -> Result<String> {
+    let mut command = workspace::cargo(["test", "--release", "--package", "charm-telemetry-core", "--lib"]);
+    command.arg("--target-dir").arg(workspace::target_dir().join("loom")).arg("models");
+    command.env("RUSTFLAGS", "--cfg loom");
+    run_tests(command, strictness)
 }
 
 fn run_tests(mut command: Command, strictness: Strictness) -> Result<String> {

@@ -2,7 +2,7 @@
 //!
 //! Rule: every line and every record becomes an event or is counted, in the order in which it came.
 
-use charm_telemetry_core::protocol::{Line, parse_line};
+use charm_telemetry_core::protocol::{Line, parse_line, strip_marker};
 use charm_telemetry_core::{EventKind, Manager, Run, RunOutcome, StreamEvent};
 use serde_json::value::to_raw_value;
 
@@ -119,7 +119,10 @@ impl<'a> Ingest<'a> {
 
     fn text(&mut self, line: &CapturedLine<'_>) {
         let mut text = String::from_utf8_lossy(line.bytes).into_owned();
-        if let Some(collected) = &mut self.collected {
+        // A line that was to be an event is no part of the result.
+        if let Some(collected) = &mut self.collected
+            && strip_marker(line.bytes).is_none()
+        {
             let is_whole = !line.is_cut() && collected.len() + line.bytes.len() < MAX_COLLECTED;
             self.is_result_whole &= is_whole;
             if is_whole {
@@ -133,7 +136,7 @@ impl<'a> Ingest<'a> {
             return;
         }
         if line.is_cut() {
-            text.push_str(&format!("... ({} bytes in all)", line.total_len));
+            text.extend(["... (", &line.total_len.to_string(), " bytes in all)"]);
         }
         if line.has_newline {
             text.push('\n');
@@ -199,7 +202,7 @@ impl CaptureSink for Ingest<'_> {
         let text = String::from_utf8_lossy(line.bytes);
         let mut text = self.manager.redactor().text(&text).into_owned();
         if line.is_cut() {
-            text.push_str(&format!("... ({} bytes in all)", line.total_len));
+            text.extend(["... (", &line.total_len.to_string(), " bytes in all)"]);
         }
         text.push('\n');
         pass_on(&text);

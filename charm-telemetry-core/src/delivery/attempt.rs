@@ -11,10 +11,11 @@ use tokio::time::Instant;
 use super::compress::compress;
 use super::destination::Destination;
 use super::disposition::Disposition;
-use super::engine::{Flight, on_disk};
+use super::engine::Flight;
 use super::excerpt::excerpt;
 use super::item::Item;
 use super::notice::NoticeKind;
+use super::on_disk::on_disk;
 use super::request::{Request, Sending};
 use super::response::Response;
 use super::shared::Shared;
@@ -94,12 +95,11 @@ impl Attempt {
     }
 
     async fn send_and_read(&self, part: &Part, end: Option<Instant>) -> Verdict {
-        let first = self.send_once(part, end).await;
-        let Outcome::Reassemble = first else { return first.into() };
-        match self.send_once(part, end).await {
-            Outcome::Reassemble => Verdict::Later { wish: None },
-            second => second.into(),
+        let mut outcome = self.send_once(part, end).await;
+        if matches!(outcome, Outcome::Reassemble) {
+            outcome = self.send_once(part, end).await;
         }
+        outcome.into()
     }
 
     async fn send_once(&self, part: &Part, end: Option<Instant>) -> Outcome {
@@ -226,6 +226,7 @@ impl From<Outcome> for Verdict {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Verdict(verdict) => verdict,
+            // Twice in a row: the destination has nothing else to try.
             Outcome::Reassemble => Self::Later { wish: None },
         }
     }

@@ -59,6 +59,8 @@ impl Backoff {
 pub(super) struct Random(u64);
 
 impl Random {
+    #[cfg(test)]
+    #[cfg(feature = "testing")]
     pub(super) fn seeded(seed: u64) -> Self {
         Self(seed)
     }

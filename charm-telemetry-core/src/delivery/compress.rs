@@ -27,3 +27,28 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.write_all(bytes).expect("writing to memory cannot fail");
     encoder.finish().expect("writing to memory cannot fail")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn what_is_compressed_comes_back_and_is_smaller() {
+        let spans = (0..4000)
+            .map(|n| serde_json::json!({"span_id": format!("{:016x}", n * 7919), "name": "tool", "n": n}));
+        let text = spans.collect::<serde_json::Value>().to_string();
+        let zstd = compress(text.as_bytes(), Encoding::Zstd);
+        let mut back = Vec::new();
+        ruzstd::decoding::StreamingDecoder::new(zstd.as_slice()).unwrap().read_to_end(&mut back).unwrap();
+        assert_eq!(back, text.as_bytes());
+        let gzip = compress(text.as_bytes(), Encoding::Gzip);
+        let mut back = Vec::new();
+        flate2::read::GzDecoder::new(gzip.as_slice()).read_to_end(&mut back).unwrap();
+        assert_eq!(back, text.as_bytes());
+        println!("{} bytes: zstd {}, gzip {}", text.len(), zstd.len(), gzip.len());
+        assert!(zstd.len() < text.len() / 3 && gzip.len() < text.len() / 3);
+        assert_eq!(compress(text.as_bytes(), Encoding::Identity), text.as_bytes());
+    }
+}

@@ -47,7 +47,6 @@ pub struct SpoolConfig {
 }
 
 const MIB: u64 = 1024 * 1024;
-const DAY: u64 = 24 * 60 * 60;
 
 impl Default for DeliveryConfig {
     fn default() -> Self {
@@ -56,9 +55,9 @@ impl Default for DeliveryConfig {
             memory_items: 32_768,
             request_timeout: Duration::from_secs(10),
             first_backoff: Duration::from_secs(1),
-            max_backoff: Duration::from_secs(60),
-            max_retry_after: Duration::from_secs(300),
-            pause: Duration::from_secs(60),
+            max_backoff: Duration::from_mins(1),
+            max_retry_after: Duration::from_mins(5),
+            pause: Duration::from_mins(1),
             spool: SpoolConfig::default(),
             tell: Arc::new(|notice| eprintln!("charm: {notice}")),
         }
@@ -68,7 +67,7 @@ impl Default for DeliveryConfig {
 /// No directory: it has to be named, so that a test never writes into a home.
 impl Default for SpoolConfig {
     fn default() -> Self {
-        Self { state_dir: None, max_bytes: 256 * MIB, max_age: Duration::from_secs(7 * DAY) }
+        Self { state_dir: None, max_bytes: 256 * MIB, max_age: Duration::from_hours(7 * 24) }
     }
 }
 
@@ -154,7 +153,7 @@ mod tests {
         let config = DeliveryConfig::from_environment(&environment).unwrap();
         assert_eq!(config.spool.state_dir.as_deref(), Some(Path::new("/state")));
         assert_eq!(config.spool.max_bytes, 3 * MIB);
-        assert_eq!(config.spool.max_age, Duration::from_secs(2 * DAY));
+        assert_eq!(config.spool.max_age, Duration::from_hours(48));
         assert_eq!(config.request_timeout, Duration::from_millis(1500));
         assert_eq!(config.memory_bytes, 1000);
     }

@@ -3,7 +3,7 @@
 //! Rule: batches go one at a time in the order of their items; what the spool holds is older than what memory holds.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -14,13 +14,14 @@ use super::destination::Destination;
 use super::item::Item;
 use super::ledger::Place;
 use super::notice::NoticeKind;
+use super::on_disk::{degraded, load, lose, on_disk, save_rest, store, take};
 use super::outcomes::DeliveryState;
 use super::sending::{Fate, Sender};
 use super::shared::{Phase, Shared};
 use super::spiller::Spiller;
 use super::start::{DeliveryError, Wall, World};
 use crate::outcome::DropReason;
-use crate::spool::{Key, Loss, Spool, SpoolSettings, Stored};
+use crate::spool::{Key, Spool, SpoolSettings, Stored};
 
 /// The task of one destination.
 pub(super) struct Engine {
@@ -40,6 +41,8 @@ pub(super) struct Flight {
     pub(super) items: Vec<Item>,
     /// Its file in the spool, if it has one.
     pub(super) key: Option<Key>,
+    /// Whether that file holds items that were delivered since.
+    pub(super) stale: bool,
 }
 
 impl Flight {
@@ -124,14 +127,16 @@ impl Engine {
         let mut spool = self.spool.clone().lock_owned().await;
         if !spool.is_empty() {
             let shared = self.shared.clone();
-            let loaded = on_disk(move || load(&mut spool, &shared)).await;
-            return loaded.flatten().map_or(Next::Wait(Some(Instant::now())), Next::Send);
+            let work = move || (load(&mut spool, &shared), spool.read_at());
+            let (loaded, read_at) = on_disk(work).await.unwrap_or_default();
+            let later = || Next::Wait(Some(read_at.unwrap_or_else(Instant::now)));
+            return loaded.map_or_else(later, Next::Send);
         }
         let mut state = self.shared.lock();
         if self.shared.is_ripe(&state, Instant::now()) {
             let sequence = state.number_batch();
             let items = self.shared.take(&mut state);
-            return Next::Send(Flight { sequence, batch_id: new_batch_id(), items, key: None });
+            return Next::Send(Flight { sequence, batch_id: new_batch_id(), items, key: None, stale: false });
         }
         if closing.is_some() { Next::End } else { Next::Wait(self.shared.ripe_at(&state)) }
     }
@@ -174,6 +179,7 @@ impl Engine {
         flight.items = left;
         if !unchanged {
             flight.batch_id = new_batch_id();
+            flight.stale = true;
         }
         let kept = on_disk(move || {
             let kept = match flight.key {
@@ -181,14 +187,7 @@ impl Engine {
                     spool.remove(key);
                     None
                 }
-                Some(key) => {
-                    if !unchanged {
-                        // If it cannot be written, the old file stays: items in it that were delivered come twice.
-                        drop(spool.replace(key, flight.batch_id, &flight.items, wall));
-                    }
-                    spool.put_down();
-                    None
-                }
+                Some(key) => save_rest(&mut spool, key, flight, wall),
                 None if flight.items.is_empty() => None,
                 None if spool.is_usable() => store(&mut spool, &shared, flight, wall),
                 None => Some(flight),
@@ -242,12 +241,16 @@ impl Engine {
     }
 
     async fn wait(&self, until: Option<Instant>) {
-        match until {
-            Some(until) => tokio::select! {
-                () = tokio::time::sleep_until(until) => {}
-                () = self.shared.wake_sender.notified() => {}
-            },
-            None => self.shared.wake_sender.notified().await,
+        let in_time = async {
+            match until {
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = in_time => {}
+            () = self.shared.wake_sender.notified() => {}
+            () = self.shared.out_of_time() => {}
         }
     }
 
@@ -296,6 +299,11 @@ impl Engine {
             spool.try_now();
             let mut lost = Vec::new();
             let mut save = |spool: &mut Spool, flight: Flight| {
+                if let Some(key) = flight.key {
+                    // If it cannot be written, items that were delivered come twice.
+                    drop(save_rest(spool, key, flight, wall));
+                    return;
+                }
                 lost.extend(store(spool, &shared, flight, wall).into_iter().flat_map(|flight| flight.items));
             };
             if let Some(flight) = kept {
@@ -316,71 +324,7 @@ impl Engine {
 /// After so many failures in a row the next request is a small probe.
 const OPEN_AFTER: u32 = 3;
 
-/// Takes the next batch out of the queue.
-pub(super) fn take(shared: &Shared) -> Option<Flight> {
-    let mut state = shared.lock();
-    let items = shared.take(&mut state);
-    let sequence = state.number_batch();
-    (!items.is_empty()).then(|| Flight { sequence, batch_id: new_batch_id(), items, key: None })
-}
-
-/// Stores a batch of memory. Gives it back if that fails.
-pub(super) fn store(spool: &mut Spool, shared: &Shared, flight: Flight, wall: SystemTime) -> Option<Flight> {
-    let Flight { sequence, batch_id, items, .. } = &flight;
-    match spool.store(&Stored { sequence: *sequence, batch_id: *batch_id, items, wall }) {
-        Ok(losses) => {
-            shared.lock().ledger.spool(items.len() as u64);
-            lose(shared, &losses);
-            shared.progress();
-            None
-        }
-        Err(error) => {
-            shared.notice(NoticeKind::SpoolDegraded, &degraded(&error));
-            Some(flight)
-        }
-    }
-}
-
-fn load(spool: &mut Spool, shared: &Shared) -> Option<Flight> {
-    lose(shared, spool.expire().as_slice());
-    let loaded = spool.load_first()?;
-    let flight = match loaded {
-        Ok(loaded) => {
-            lose(shared, loaded.lost.as_slice());
-            let (batch_id, items, key) = (loaded.batch_id, loaded.items, Some(loaded.key));
-            Some(Flight { sequence: loaded.key.sequence(), batch_id, items, key })
-        }
-        Err(loss) => {
-            lose(shared, &[loss]);
-            None
-        }
-    };
-    shared.lock().spool_bytes = spool.bytes();
-    flight
-}
-
-fn lose(shared: &Shared, losses: &[Loss]) {
-    for loss in losses {
-        let mut state = shared.lock();
-        state.ledger.drop_items(loss.items, Place::Spool, loss.reason);
-        state.ledger.quarantine(u64::from(loss.quarantined));
-        drop(state);
-        let (items, reason) = (loss.items, loss.reason);
-        let kind = if loss.quarantined { NoticeKind::Quarantined } else { NoticeKind::Dropped };
-        shared.notice(kind, &format!("{items} items of the spool are lost: {reason}"));
-    }
-}
-
-fn degraded(error: &std::io::Error) -> String {
-    format!("the spool cannot be used: {error}; what is not sent stays in memory; see `CHARM_STATE_DIR`")
-}
-
-/// Runs what waits for the disk beside the thread that serves all destinations. `None` if it panicked.
-pub(super) async fn on_disk<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> Option<R> {
-    tokio::task::spawn_blocking(work).await.ok()
-}
-
-fn new_batch_id() -> [u8; 16] {
+pub(super) fn new_batch_id() -> [u8; 16] {
     uuid::Uuid::now_v7().into_bytes()
 }
 

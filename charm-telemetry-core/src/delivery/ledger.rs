@@ -31,6 +31,12 @@ impl Ledger {
         self.outcomes.pending += count;
     }
 
+    /// An item that is lost the moment it comes: at any time, also after the end.
+    pub(super) fn refuse(&mut self, reason: DropReason) {
+        self.outcomes.accepted += 1;
+        self.outcomes.dropped.add(reason, 1);
+    }
+
     pub(super) fn adopt(&mut self, count: u64) {
         if !self.closed {
             self.outcomes.adopted += count;

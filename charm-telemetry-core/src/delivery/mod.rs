@@ -29,6 +29,7 @@ mod handle;
 mod item;
 mod ledger;
 mod notice;
+mod on_disk;
 mod outcomes;
 mod request;
 mod response;
@@ -38,7 +39,8 @@ mod sending;
 mod shared;
 mod spiller;
 mod start;
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
+#[cfg(feature = "testing")]
 mod tests;
 mod tls;
 mod transport;

@@ -10,9 +10,10 @@ use tokio::time::Instant;
 
 use super::attempt::{Attempt, Part, Verdict};
 use super::destination::Destination;
-use super::engine::{Flight, on_disk};
+use super::engine::Flight;
 use super::item::Item;
 use super::notice::NoticeKind;
+use super::on_disk::on_disk;
 use super::shared::Shared;
 use super::transport::Transport;
 use crate::outcome::DropReason;

@@ -98,7 +98,6 @@ impl Shared {
     /// Takes an item into the queue; `Err` is why it could not.
     pub(super) fn accept(&self, item: Item) -> Result<(), DropReason> {
         let mut state = self.lock();
-        state.ledger.accept(1);
         let refused = if item.len() > self.limits.max_item_bytes {
             Some(DropReason::TooLarge)
         } else if state.phase != Phase::Open {
@@ -109,9 +108,10 @@ impl Shared {
             None
         };
         if let Some(reason) = refused {
-            state.ledger.drop_items(1, super::ledger::Place::Memory, reason);
+            state.ledger.refuse(reason);
             return Err(reason);
         }
+        state.ledger.accept(1);
         let before = self.pressure(&state);
         if state.queue.is_empty() {
             state.waiting_since = Some(Instant::now());
@@ -135,7 +135,7 @@ impl Shared {
     /// Stops accepting. A quarter of the time, at most half a second, is for the spool, the rest for sending.
     pub(super) fn begin_close(&self, deadline: Duration) {
         const MOST_FOR_SPOOL: Duration = Duration::from_millis(500);
-        let sending = deadline - (deadline / 4).min(MOST_FOR_SPOOL);
+        let sending = deadline.saturating_sub((deadline / 4).min(MOST_FOR_SPOOL));
         let mut state = self.lock();
         if state.phase == Phase::Open {
             let now = Instant::now();
@@ -279,7 +279,7 @@ impl Shared {
     }
 
     pub(super) fn report(&self) -> DeliveryReport {
-        const STUCK: Duration = Duration::from_secs(300);
+        const STUCK: Duration = Duration::from_mins(5);
         let state = self.lock();
         let outcomes = state.ledger.outcomes().clone();
         let has_work = outcomes.pending + outcomes.spooled > 0;
@@ -296,7 +296,7 @@ impl Shared {
 
     fn is_full(&self, state: &State, item: &Item) -> bool {
         let pending = state.ledger.outcomes().pending;
-        pending > self.config.memory_items as u64
+        pending >= self.config.memory_items as u64
             || state.queue_bytes + item.weight() > self.config.memory_bytes
     }
 
@@ -317,7 +317,7 @@ impl Shared {
 }
 
 /// Longer than any process lives, and an instant can hold it.
-const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+const FOREVER: Duration = Duration::from_hours(30 * 365 * 24);
 
 /// How much the queue holds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::engine::{on_disk, store, take};
+use super::on_disk::{on_disk, store, take};
 use super::outcomes::DeliveryState;
 use super::shared::{Phase, Shared};
 use super::start::Wall;

@@ -4,13 +4,14 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::backoff::Random;
 use super::config::DeliveryConfig;
 use super::destination::Destination;
 use super::engine::Engine;
 use super::handle::DeliveryHandle;
+use super::outcomes::DeliveryReport;
 use super::runtime;
 use super::transport::{HttpTransport, Transport};
 use crate::spool::{FileSystem, RealFileSystem};
@@ -65,5 +66,17 @@ impl Delivery {
         let handle = DeliveryHandle::new(engine.shared().clone());
         runtime::shared()?.spawn(engine.run());
         Ok(handle)
+    }
+
+    /// Sends what dead processes left in the spool for a destination, and nothing else.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub fn drain(
+        destination: impl Destination,
+        config: DeliveryConfig,
+        deadline: Duration,
+    ) -> Result<DeliveryReport, DeliveryError> {
+        Ok(Self::start(destination, config)?.shutdown(deadline))
     }
 }

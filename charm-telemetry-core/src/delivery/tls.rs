@@ -3,7 +3,7 @@
 //! Rule: the bundled roots and what `SSL_CERT_FILE` names, never the system's; ring, never a library of the system.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
@@ -25,16 +25,16 @@ pub(crate) enum TlsError {
 pub(crate) fn client_config() -> Result<ClientConfig, TlsError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()) {
-        add_file(&mut roots, PathBuf::from(path))?;
+        add_file(&mut roots, Path::new(&path))?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(versions.with_root_certificates(roots).with_no_client_auth())
 }
 
-fn add_file(roots: &mut RootCertStore, path: PathBuf) -> Result<(), TlsError> {
-    let fail = |why: String| TlsError::CertFile { path: path.clone(), why };
-    let certificates = CertificateDer::pem_file_iter(&path).map_err(|error| fail(error.to_string()))?;
+fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsError> {
+    let fail = |why: String| TlsError::CertFile { path: path.to_owned(), why };
+    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| fail(error.to_string()))?;
     let certificates: Vec<_> =
         certificates.collect::<Result<_, _>>().map_err(|error| fail(error.to_string()))?;
     if roots.add_parsable_certificates(certificates).0 == 0 {

@@ -155,7 +155,7 @@ impl ManagerBuilder {
         let settings = Arc::new(self.settings(&mut problems));
         self.make_ready(&settings, Severity::Warning, &mut problems);
         self.on_error_by_environment(&mut problems);
-        problems
+        clean(problems, &Redactor::new(self.secrets()))
     }
 
     /// Starts the exporters.
@@ -168,10 +168,11 @@ impl ManagerBuilder {
         let settings = Arc::new(self.settings(&mut problems));
         let ready = self.make_ready(&settings, Severity::Error, &mut problems);
         let on_error = self.on_error.unwrap_or_else(|| self.on_error_by_environment(&mut problems));
-        if problems.has_errors() && on_error == OnError::Refuse {
-            return Err(problems);
-        }
         let redactor = Arc::new(Redactor::new(self.secrets()));
+        if problems.has_errors() && on_error == OnError::Refuse {
+            return Err(clean(problems, &redactor));
+        }
+        let problems = clean(problems, &redactor);
         let tell = self.tell.take().unwrap_or_else(notice::to_stderr);
         let notices = Arc::new(Notices::new(Arc::clone(&redactor), tell));
         let lanes = self.start_lanes(ready, &notices)?;
@@ -312,6 +313,13 @@ impl Ready {
         self.exporter.configure(settings);
         self
     }
+}
+
+/// Problems without secrets: one quotes the value of a variable, and that may hold the secret of another.
+fn clean(problems: Problems, redactor: &Redactor) -> Problems {
+    let clean =
+        |problem: Problem| Problem { message: redactor.text(&problem.message).into_owned(), ..problem };
+    problems.into_iter().map(clean).collect()
 }
 
 fn unknown(name: &str, registry: &Registry) -> String {

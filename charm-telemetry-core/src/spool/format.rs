@@ -63,7 +63,7 @@ pub(crate) fn encode(header: &Header, items: &[Item]) -> Vec<u8> {
         bytes.extend_from_slice(ITEM_MAGIC);
         bytes.extend_from_slice(&length);
         bytes.push(item.kind());
-        bytes.extend_from_slice(&item_crc(&length, item.kind(), item.bytes()).to_le_bytes());
+        bytes.extend_from_slice(&item_crc(length, item.kind(), item.bytes()).to_le_bytes());
         bytes.extend_from_slice(item.bytes());
     }
     bytes
@@ -122,13 +122,13 @@ fn first_item(bytes: &[u8]) -> Option<(Item, &[u8])> {
     let (length, kind): ([u8; 4], u8) = (array(&head[4..]), head[8]);
     let (content, behind) = behind.split_at_checked(usize::try_from(u32::from_le_bytes(length)).ok()?)?;
     let intact = head.starts_with(ITEM_MAGIC)
-        && item_crc(&length, kind, content) == u32::from_le_bytes(array(&head[9..]));
+        && item_crc(length, kind, content) == u32::from_le_bytes(array(&head[9..]));
     intact.then(|| (Item::of_kind(kind, content), behind))
 }
 
-fn item_crc(length: &[u8; 4], kind: u8, bytes: &[u8]) -> u32 {
+fn item_crc(length: [u8; 4], kind: u8, bytes: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    hasher.update(length);
+    hasher.update(&length);
     hasher.update(&[kind]);
     hasher.update(bytes);
     hasher.finalize()

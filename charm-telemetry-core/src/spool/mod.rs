@@ -14,13 +14,15 @@
 //! space. There is no index and no cursor: the truth is the files. A process that starts takes over the directories
 //! whose lock nobody holds.
 
+mod adopt;
 mod file_system;
 mod format;
 mod list;
 mod owned;
 mod store;
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
+#[cfg(feature = "testing")]
 pub(crate) use file_system::Guard;
 pub(crate) use file_system::{FileSystem, RealFileSystem};
 pub use list::{SpoolError, SpoolFile, SpoolStatus, list, purge};

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::file_system::FileSystem;
-use super::format::{self, Decoded, HEADER_BYTES, Header};
+use super::format::{self, Decoded, Header};
 use super::owned::{self, OwnedDir};
 use crate::delivery::{Item, SpoolConfig};
 use crate::outcome::DropReason;
@@ -26,17 +26,19 @@ pub(crate) struct SpoolSettings {
 
 /// The files of one destination that this process owns.
 pub(crate) struct Spool {
-    fs: Arc<dyn FileSystem>,
-    settings: SpoolSettings,
+    pub(super) fs: Arc<dyn FileSystem>,
+    pub(super) settings: SpoolSettings,
     /// Those of dead processes first, our own last.
-    dirs: Vec<OwnedDir>,
+    pub(super) dirs: Vec<OwnedDir>,
     /// Which of `dirs` is our own.
     own: Option<usize>,
-    index: BTreeMap<Key, Entry>,
-    bytes: u64,
+    pub(super) index: BTreeMap<Key, Entry>,
+    pub(super) bytes: u64,
     held: Option<Key>,
     /// After a failure: when it is tried again.
     retry_at: Option<Instant>,
+    /// After a failure to read: when it is tried again.
+    read_at: Option<Instant>,
     /// How many files were set aside.
     aside: usize,
 }
@@ -44,8 +46,8 @@ pub(crate) struct Spool {
 /// The place of a batch: directories in order of age, then batches in the order in which they were made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
-    dir: usize,
-    sequence: u64,
+    pub(super) dir: usize,
+    pub(super) sequence: u64,
 }
 
 impl Key {
@@ -55,12 +57,14 @@ impl Key {
     }
 }
 
-struct Entry {
-    name: String,
-    items: u64,
-    bytes: u64,
-    expires: Instant,
-    damaged: bool,
+/// A file.
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) items: u64,
+    pub(super) bytes: u64,
+    pub(super) expires: Instant,
+    pub(super) damaged: bool,
+    pub(super) failed_reads: u8,
 }
 
 /// A batch to be stored.
@@ -89,27 +93,28 @@ pub(crate) struct Loss {
     pub(crate) quarantined: bool,
 }
 
-/// What a look for orphans brought.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Adoption {
-    pub(crate) items: u64,
-    /// Files that are no batches.
-    pub(crate) quarantined: u64,
-    /// What was over the cap, out of `items`.
-    pub(crate) losses: Vec<Loss>,
-}
-
 const RETRY: Duration = Duration::from_secs(30);
 /// Files that are kept to be looked at.
 const MOST_ASIDE: usize = 64;
-const TEMPORARY: &str = "tmp";
-const BATCH: &str = "batch";
+pub(super) const TEMPORARY: &str = "tmp";
+pub(super) const BATCH: &str = "batch";
 
 impl Spool {
     /// A spool that has not touched the disk yet.
     pub(crate) fn new(fs: Arc<dyn FileSystem>, settings: SpoolSettings) -> Self {
         let (dirs, index) = (Vec::new(), BTreeMap::new());
-        Self { fs, settings, dirs, own: None, index, bytes: 0, held: None, retry_at: None, aside: 0 }
+        Self {
+            fs,
+            settings,
+            dirs,
+            own: None,
+            index,
+            bytes: 0,
+            held: None,
+            retry_at: None,
+            read_at: None,
+            aside: 0,
+        }
     }
 
     /// Whether there is a directory, and nothing failed a moment ago.
@@ -120,6 +125,11 @@ impl Spool {
     /// When it is tried again after a failure.
     pub(crate) fn retry_at(&self) -> Option<Instant> {
         self.retry_at
+    }
+
+    /// When it is read again after a failure.
+    pub(crate) fn read_at(&self) -> Option<Instant> {
+        self.read_at
     }
 
     /// Does not wait any longer after a failure.
@@ -137,24 +147,6 @@ impl Spool {
         self.bytes
     }
 
-    /// Takes over what dead processes left for the same identity. To be called once, before anything is stored.
-    pub(crate) fn adopt(&mut self, wall: SystemTime) -> io::Result<Adoption> {
-        let mut adoption = Adoption::default();
-        let Some(parent) = self.parent() else { return Ok(adoption) };
-        let siblings = match owned::siblings(&*self.fs, &parent, self.settings.identity) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(adoption),
-            siblings => siblings?,
-        };
-        for path in siblings {
-            // What cannot be locked is left alone: one bad directory must not hide the others.
-            if let Ok(Some(dir)) = owned::claim(&*self.fs, path) {
-                self.adopt_dir(dir, wall, &mut adoption);
-            }
-        }
-        adoption.losses = self.trim();
-        Ok(adoption)
-    }
-
     /// Writes a batch. The losses are older batches that had to go for it.
     pub(crate) fn store(&mut self, batch: &Stored<'_>) -> io::Result<Vec<Loss>> {
         let result = self.try_store(batch).or_else(|_| {
@@ -167,17 +159,23 @@ impl Spool {
     }
 
     /// The oldest batch. It is held: neither the caps nor its age remove it until it is removed or put down. `Err`:
-    /// nothing in it could be read, and it is set aside.
+    /// nothing in it could be read, and it is set aside. `None`: there is none, or none before [`Self::read_at`].
     pub(crate) fn load_first(&mut self) -> Option<Result<Loaded, Loss>> {
         let (&key, entry) = self.index.first_key_value()?;
         let path = self.path(key, &entry.name);
-        let decoded = self.fs.read(&path, entry.bytes).ok().and_then(|bytes| format::decode(&bytes).ok());
+        let read = self.fs.read(&path, entry.bytes);
+        if let Err(error) = &read
+            && error.kind() != io::ErrorKind::NotFound
+            && self.may_be_read_later(key)
+        {
+            return None;
+        }
+        let decoded = read.ok().and_then(|bytes| format::decode(&bytes).ok());
         let usable = |decoded: &Decoded| {
             !decoded.items.is_empty() && decoded.header.identity == self.settings.identity
         };
         let Some(decoded) = decoded.filter(usable) else {
-            let items = entry.items;
-            self.take_out(key, Some("bad"));
+            let items = self.take_out(key, Some("bad"));
             return Some(Err(Loss { items, reason: DropReason::Corrupt, quarantined: true }));
         };
         self.held = Some(key);
@@ -185,9 +183,19 @@ impl Spool {
         Some(Ok(Loaded { key, batch_id: decoded.header.batch_id, items: decoded.items, lost }))
     }
 
+    /// A disk may fail for a moment; a file that fails for longer must not hide the others.
+    fn may_be_read_later(&mut self, key: Key) -> bool {
+        const MOST_TRIES: u8 = 5;
+        let Some(entry) = self.index.get_mut(&key) else { return false };
+        entry.failed_reads += 1;
+        self.read_at = Some(Instant::now() + RETRY);
+        entry.failed_reads < MOST_TRIES
+    }
+
     /// A damaged file counts for the items that are whole; it is set aside when those are delivered.
     fn count_damage(&mut self, key: Key, decoded: &Decoded) -> Option<Loss> {
         let entry = self.index.get_mut(&key)?;
+        entry.failed_reads = 0;
         let whole = decoded.items.len() as u64;
         let items = std::mem::replace(&mut entry.items, whole).saturating_sub(whole);
         let quarantined = !decoded.complete && !std::mem::replace(&mut entry.damaged, !decoded.complete);
@@ -212,9 +220,8 @@ impl Spool {
         let path = self.path(key, &entry.name);
         if let Some(extension) = aside {
             self.set_aside(&path, extension);
-        } else if self.fs.remove(&path).is_err() {
-            // A file that cannot be deleted would be sent again by the next start; another name keeps it from that.
-            drop(self.fs.rename(&path, &path.with_extension("sent")));
+        } else {
+            self.delete(&path);
         }
         self.discard_if_done(key.dir);
         entry.items
@@ -231,10 +238,10 @@ impl Spool {
         let Some(dir) = self.dirs.get(key.dir).map(|dir| dir.path.clone()) else { return Ok(()) };
         let (name, bytes) = self.write(&dir, key.sequence, &self.header(batch_id, wall), items)?;
         if let Some(entry) = self.index.get_mut(&key) {
-            let old = std::mem::replace(&mut entry.name, name);
+            let old = dir.join(std::mem::replace(&mut entry.name, name));
             self.bytes = self.bytes - entry.bytes + bytes;
             (entry.items, entry.bytes) = (items.len() as u64, bytes);
-            self.fs.remove(&dir.join(old))?;
+            self.delete(&old);
         }
         Ok(())
     }
@@ -271,14 +278,16 @@ impl Spool {
             self.write(&dir, batch.sequence, &self.header(batch.batch_id, batch.wall), batch.items)?;
         let expires = Instant::now() + self.settings.config.max_age;
         let key = Key { dir: own, sequence: batch.sequence };
-        self.index
-            .insert(key, Entry { name, items: batch.items.len() as u64, bytes, expires, damaged: false });
+        self.index.insert(
+            key,
+            Entry { name, items: batch.items.len() as u64, bytes, expires, damaged: false, failed_reads: 0 },
+        );
         self.bytes += bytes;
         Ok(self.trim())
     }
 
     /// Removes the oldest batches until the rest is within the cap.
-    fn trim(&mut self) -> Vec<Loss> {
+    pub(super) fn trim(&mut self) -> Vec<Loss> {
         let mut losses = Vec::new();
         while self.bytes > self.settings.config.max_bytes {
             let oldest = self.index.keys().copied().find(|&key| self.held != Some(key));
@@ -329,45 +338,7 @@ impl Spool {
         }
     }
 
-    fn adopt_dir(&mut self, dir: OwnedDir, wall: SystemTime, adoption: &mut Adoption) {
-        let place = self.dirs.len();
-        let Ok(names) = self.fs.list(&dir.path) else { return };
-        for (name, bytes) in names {
-            let path = dir.path.join(&name);
-            if name.ends_with(&format!(".{TEMPORARY}")) {
-                drop(self.fs.remove(&path));
-            } else if let Some((sequence, items)) = parse_name(&name) {
-                let expires = self.expires(&path, wall);
-                self.bytes += bytes;
-                adoption.items += items;
-                self.index.insert(
-                    Key { dir: place, sequence },
-                    Entry { name, items, bytes, expires, damaged: false },
-                );
-            } else if name.ends_with(&format!(".{BATCH}")) {
-                adoption.quarantined += 1;
-                self.set_aside(&path, "bad");
-            } else if [".bad", ".rejected", ".sent"].iter().any(|end| name.ends_with(end)) {
-                self.set_aside(&path.clone(), path.extension().and_then(|end| end.to_str()).unwrap_or("bad"));
-            }
-        }
-        self.dirs.push(dir);
-        self.discard_if_done(place);
-    }
-
-    /// When a batch of an earlier process has waited for too long. Wall clocks err: an age below nothing or above a
-    /// year says more of the clock than of the batch, and counts from now.
-    fn expires(&self, path: &Path, wall: SystemTime) -> Instant {
-        const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-        let max_age = self.settings.config.max_age;
-        let created =
-            self.fs.read(path, HEADER_BYTES as u64).ok().and_then(|bytes| format::decode_header(&bytes).ok());
-        let age =
-            created.and_then(|header| wall.duration_since(header.created).ok()).filter(|age| *age < YEAR);
-        Instant::now() + max_age.saturating_sub(age.unwrap_or_default())
-    }
-
-    fn parent(&self) -> Option<PathBuf> {
+    pub(super) fn parent(&self) -> Option<PathBuf> {
         let state = self.settings.config.state_dir.as_ref()?;
         Some(state.join("spool").join(&self.settings.destination))
     }
@@ -377,14 +348,21 @@ impl Spool {
     }
 
     /// Gives a file that is of no use another name, so that it is not read again.
-    fn set_aside(&mut self, path: &Path, extension: &str) {
+    pub(super) fn set_aside(&mut self, path: &Path, extension: &str) {
         self.aside += 1;
         if self.aside > MOST_ASIDE || self.fs.rename(path, &path.with_extension(extension)).is_err() {
             drop(self.fs.remove(path));
         }
     }
 
-    fn discard_if_done(&mut self, dir: usize) {
+    /// A file that cannot be deleted would be sent again by the next start; another name keeps it from that.
+    pub(super) fn delete(&self, path: &Path) {
+        if self.fs.remove(path).is_err() {
+            drop(self.fs.rename(path, &path.with_extension("sent")));
+        }
+    }
+
+    pub(super) fn discard_if_done(&mut self, dir: usize) {
         let done = self.own != Some(dir) && !self.index.keys().any(|key| key.dir == dir);
         if done {
             owned::discard(&*self.fs, &self.dirs[dir]);

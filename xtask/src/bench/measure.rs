@@ -3,7 +3,7 @@
 //! Rule: the commands take turns, so that whatever else the machine does falls on all of them alike.
 
 use std::process::{Child, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -15,24 +15,34 @@ const LOOKS: usize = 10;
 /// What one command took.
 pub(super) struct Measured {
     pub(super) name: Name,
-    /// Sorted.
-    times: Vec<Duration>,
-    /// The most memory that the command's own process had resident.
+    /// In milliseconds, one for each round.
+    pub(super) times: Vec<f64>,
+    /// The most memory that the command's own process had resident; 0 if it ended before anyone could look.
     pub(super) peak_kb: u64,
 }
 
 impl Measured {
-    pub(super) fn median(&self) -> Duration {
-        self.times[self.times.len() / 2]
+    /// The median, the least and the most.
+    pub(super) fn spread(&self) -> [f64; 3] {
+        let sorted = sorted(self.times.clone());
+        [middle(&sorted), sorted[0], sorted[sorted.len() - 1]]
     }
 
-    pub(super) fn fastest(&self) -> Duration {
-        self.times[0]
+    /// The median over the rounds of what `compare` says of this command's time and the other's. A round is a moment in
+    /// which the machine did the same for both.
+    pub(super) fn beside(&self, other: &Self, compare: impl Fn(f64, f64) -> f64) -> f64 {
+        let rounds = self.times.iter().zip(&other.times);
+        middle(&sorted(rounds.map(|(ours, theirs)| compare(*ours, *theirs)).collect()))
     }
+}
 
-    pub(super) fn slowest(&self) -> Duration {
-        self.times[self.times.len() - 1]
-    }
+fn sorted(mut figures: Vec<f64>) -> Vec<f64> {
+    figures.sort_by(f64::total_cmp);
+    figures
+}
+
+fn middle(sorted: &[f64]) -> f64 {
+    sorted[sorted.len() / 2]
 }
 
 /// Runs every command `runs` times, in turns.
@@ -48,16 +58,13 @@ pub(super) fn all(subjects: &[Subject], runs: usize) -> Result<Vec<Measured>> {
             row.times.push(time(subject)?);
         }
     }
-    for row in &mut table {
-        row.times.sort();
-    }
     Ok(table)
 }
 
-fn time(subject: &Subject) -> Result<Duration> {
+fn time(subject: &Subject) -> Result<f64> {
     let started = Instant::now();
     let status = start(subject)?.wait()?;
-    let time = started.elapsed();
+    let time = started.elapsed().as_secs_f64() * 1e3;
     succeeded(subject, status)?;
     Ok(time)
 }

@@ -28,11 +28,12 @@ pub(super) struct LiveView {
 
 impl LiveView {
     pub(super) fn new() -> Self {
-        Self::with_paint(Paint::for_terminal())
-    }
-
-    fn with_paint(paint: Paint) -> Self {
-        Self { paint, text: String::new(), in_line: false, summary: Summary::default() }
+        Self {
+            paint: Paint::for_terminal(),
+            text: String::new(),
+            in_line: false,
+            summary: Summary::default(),
+        }
     }
 
     fn line(&mut self, style: Style, mark: &str, words: &str) {
@@ -106,8 +107,7 @@ impl EventWriter for LiveView {
             EventKind::ToolError { tool_name, error } => {
                 self.line(Style::Bad, "✗", &format!("{tool_name}  {error}"));
             }
-            EventKind::LlmError { error } => self.line(Style::Bad, "✗", error),
-            EventKind::Error { error } => self.line(Style::Bad, "✗", error),
+            EventKind::LlmError { error } | EventKind::Error { error } => self.line(Style::Bad, "✗", error),
             EventKind::AgentAction { tool, tool_input } => {
                 self.line(Style::Dim, "│", &format!("will use {tool} with {}", shorten(tool_input)));
             }

@@ -27,11 +27,6 @@ impl Paint {
         Self { colours: !set("NO_COLOR") && !dumb }
     }
 
-    #[cfg(test)]
-    pub(super) fn plain() -> Self {
-        Self { colours: false }
-    }
-
     pub(super) fn paint(self, style: Style, words: &str) -> String {
         if !self.colours {
             return words.to_owned();

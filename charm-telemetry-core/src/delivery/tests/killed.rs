@@ -3,7 +3,7 @@
 //! The test runs itself as a child, kills it, and starts the next one on the same spool.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use crate::delivery::{
 };
 use crate::testing::{Answer, ReceiverDouble};
 
+const SEED: u64 = 20_261_122;
 const ROUNDS: u64 = 200;
 const ITEMS_OF_ONE: u64 = 1_000_000;
 const CHILD_URL: &str = "CHARM_TEST_KILLED_URL";
@@ -65,7 +66,6 @@ fn no_batch_that_was_spooled_is_lost_and_every_start_succeeds_when_processes_are
     if let Ok(url) = std::env::var(CHILD_URL) {
         child(url);
     }
-    const SEED: u64 = 20_261_122;
     println!("seed {SEED}");
     let mut random = Random::seeded(SEED);
     let dir = tempfile::tempdir().unwrap();
@@ -81,7 +81,7 @@ fn no_batch_that_was_spooled_is_lost_and_every_start_succeeds_when_processes_are
     accept_all(&receiver, &taken);
     let last = Delivery::start(To(receiver.url("/")), config(dir.path().to_str().unwrap())).unwrap();
     last.send(Item::new(payload(ROUNDS * ITEMS_OF_ONE).into_bytes()));
-    let report = last.shutdown(Duration::from_secs(60));
+    let report = last.shutdown(Duration::from_mins(1));
     assert_eq!(report.outcomes.spooled + report.outcomes.dropped.total(), 0, "{report}");
     let taken = taken.lock().unwrap();
     let mut total = 0;
@@ -138,7 +138,7 @@ fn child(url: String) -> ! {
         handle.send(Item::new(payload(number).into_bytes()));
         let outcomes = handle.report().outcomes;
         assert_eq!(outcomes.dropped.total(), 0);
-        writeln!(std::io::stdout(), "settled {}", outcomes.accepted - outcomes.pending).unwrap();
+        println!("settled {}", outcomes.accepted - outcomes.pending);
         std::thread::sleep(Duration::from_millis(1));
     }
     std::process::exit(1);

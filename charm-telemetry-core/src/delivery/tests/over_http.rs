@@ -178,7 +178,7 @@ fn an_echoed_key_is_in_no_report_and_no_notice() {
     let notices = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let kept = notices.clone();
     let tell = std::sync::Arc::new(move |notice: &crate::delivery::DeliveryNotice| {
-        kept.lock().unwrap().push(notice.to_string())
+        kept.lock().unwrap().push(notice.to_string());
     });
     let handle = start(&receiver, DeliveryConfig { tell, ..config() });
     send(&handle, 0..5);
@@ -216,12 +216,12 @@ fn a_dead_a_deaf_and_a_nameless_receiver_end_in_the_spool_and_leave_others_alone
         let report = handle.shutdown(Duration::from_secs(2));
         assert!(before.elapsed() < Duration::from_millis(2200), "{url}: {:?}", before.elapsed());
         assert_eq!(report.outcomes.spooled, 30, "{url}: {report}");
-        let healed = Delivery::start(
+        let report = Delivery::drain(
             At { url: healthy.url("/"), encoding: Encoding::Gzip },
             DeliveryConfig { spool: SpoolConfig::in_dir(dir.path()), ..config() },
+            PATIENCE,
         )
         .unwrap();
-        let report = healed.shutdown(PATIENCE);
         assert_eq!((report.outcomes.adopted, report.outcomes.delivered), (30, 30), "{url}: {report}");
     }
 }

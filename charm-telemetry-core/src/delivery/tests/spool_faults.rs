@@ -19,7 +19,8 @@ async fn leave(disk: &SimulatedDisk, setup: Setup, numbers: std::ops::Range<u64>
     bench.kill().await;
 }
 
-fn on(disk: &SimulatedDisk, mut setup: Setup) -> Setup {
+/// With its spool on this disk.
+pub(super) fn on(disk: &SimulatedDisk, mut setup: Setup) -> Setup {
     setup.config.spool = SpoolConfig { state_dir: Some("/state".into()), ..setup.config.spool };
     setup.file_system = Arc::new(disk.clone());
     setup

@@ -55,14 +55,14 @@ impl Desk {
     }
 
     /// Records a request and says what to do with it.
-    fn receive(&self, request: RecordedRequest) -> Answer {
+    fn receive(&self, request: &RecordedRequest) -> Answer {
         let mut state = self.lock();
         let scripted = state.script.pop_front();
         let decide = state.decide.clone();
         state.requests.push(request.clone());
         drop(state);
         self.arrived.notify_all();
-        scripted.unwrap_or_else(|| decide(&request))
+        scripted.unwrap_or_else(|| decide(request))
     }
 
     /// Waits; `false` if the receiver ends meanwhile.
@@ -98,7 +98,7 @@ fn converse(connection: &TcpStream, desk: &Desk) -> io::Result<()> {
     connection.set_nodelay(true)?;
     let mut reader = BufReader::new(Patient { connection, desk });
     while let Some(request) = read_request(&mut reader)? {
-        let answer = desk.receive(request);
+        let answer = desk.receive(&request);
         if !desk.pause(answer.delay) || !give(connection, desk, &answer)? {
             return Ok(());
         }
@@ -143,14 +143,10 @@ fn give(mut connection: &TcpStream, desk: &Desk, answer: &Answer) -> io::Result<
 fn head(answer: &Answer) -> String {
     let mut head = format!("HTTP/1.1 {} Scripted\r\n", answer.status);
     for (name, value) in &answer.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        head.extend([name, ": ", value, "\r\n"]);
     }
-    if answer.manner == Manner::Endless {
-        head.push_str("content-length: 10000000000\r\n\r\n");
-    } else {
-        head.push_str(&format!("content-length: {}\r\n\r\n", answer.body.len()));
-    }
-    head
+    let length = if answer.manner == Manner::Endless { 10_000_000_000 } else { answer.body.len() as u64 };
+    head + &format!("content-length: {length}\r\n\r\n")
 }
 
 /// Reads a connection, and ends when the receiver ends.

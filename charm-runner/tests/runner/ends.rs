@@ -1,0 +1,196 @@
+//! How a run ends, for whoever started it.
+//! The one rule: the exit code and the `error` event say the same thing, and nothing hangs.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::project::{Project, assert_goes, read};
+
+const FAILS: &str = "def main():\n    raise ValueError('no network')\n";
+
+#[test]
+fn a_run_that_succeeds_ends_with_0() {
+    let done = Project::python("def main():\n    return 'hello'\n").run(&[]).assert_status(0);
+    assert_eq!(done.content("final"), "hello");
+    assert!(done.stderr.is_empty(), "{}", done.stderr);
+}
+
+#[test]
+fn a_run_that_fails_ends_with_0_and_with_1_if_that_was_asked_for() {
+    for (arguments, status) in [(&[][..], 0), (&["--fail-on-error"], 1)] {
+        let done = Project::python(FAILS).run(arguments).assert_status(status);
+        assert_eq!(done.content("error"), "Agent Execution Failed: no network");
+        assert!(done.stderr.contains("ValueError: no network"), "its author sees where: {}", done.stderr);
+    }
+    let done = Project::shell("echo partial; exit 7").run(&["--fail-on-error"]).assert_status(1);
+    assert_eq!(done.content("error"), "the agent ended without a result, with exit code 7");
+}
+
+#[test]
+fn a_command_line_that_is_not_right_ends_with_2_before_anything_starts() {
+    let project = Project::shell("touch started");
+    for arguments in [
+        &["run", ".", "--jsno", "{}"][..],
+        &["run", ".", "--json", "{", "--input", "x"],
+        &["run", ".", "--json", "{\"a\":"],
+        &["run", ".", "--input-file", "none.json"],
+        &["walk"],
+        &[],
+    ] {
+        let done = project.call(arguments).assert_status(2);
+        assert!(done.stdout.is_empty() && !done.stderr.is_empty(), "{arguments:?}: {done:?}");
+    }
+    assert!(!project.folder().join("started").exists());
+}
+
+#[test]
+fn json_that_is_none_is_told_with_the_way_out() {
+    let done = Project::shell("true").run(&["--json", "{city: Oslo}"]).assert_status(2);
+    assert!(done.stderr.starts_with("charm: --json is not JSON: "), "{}", done.stderr);
+    assert!(done.stderr.contains("put single quotes around it in a shell"));
+}
+
+#[test]
+fn configuration_that_is_not_right_ends_with_78() {
+    let done = Project::shell("true")
+        .manifest("policies: {execution_timeout_seconds: 0}")
+        .run(&[])
+        .assert_status(78);
+    assert!(done.stderr.contains("charm.yaml:"), "{}", done.stderr);
+    assert!(done.stdout.is_empty());
+    let done =
+        Project::shell("true").env("CHARM_TELEMETRY_SHUTDOWN_TIMEOUT", "soon").run(&[]).assert_status(78);
+    assert!(done.stderr.contains("`CHARM_TELEMETRY_SHUTDOWN_TIMEOUT` is not a number of seconds; try `5`"));
+}
+
+#[test]
+fn a_run_over_its_time_limit_ends_with_124() {
+    let project = Project::shell("echo begun; exec sleep 1000");
+    let done = project
+        .manifest("policies: {execution_timeout_seconds: 1}")
+        .run(&["--json", "{}"])
+        .assert_status(124);
+    let error = "the run took longer than policies.execution_timeout_seconds and was stopped";
+    assert_eq!(done.content("error"), error);
+    assert_eq!(done.result(), json!({"status": "error", "message": error}));
+}
+
+#[test]
+fn a_signal_to_us_is_passed_on_and_the_agent_gets_its_grace() {
+    for (signal, number, name) in
+        [(Signal::TERM, 15, "SIGTERM"), (Signal::INT, 2, "SIGINT"), (Signal::HUP, 1, "SIGHUP")]
+    {
+        let mut running = Project::child("polite.py", "").start(&[]);
+        let pid: i64 = running.next_event("thinking")["content"].as_str().unwrap().trim().parse().unwrap();
+        running.signal(signal);
+        let done = running.finish().assert_status(128 + number);
+        assert_eq!(done.contents("final"), [json!(number)], "the agent said goodbye");
+        assert_eq!(done.content("error"), format!("the run was stopped by {name}"));
+        assert_goes(pid);
+    }
+}
+
+#[test]
+fn a_python_agent_that_is_interrupted_is_told_as_stopped() {
+    let agent = "import time\ndef main():\n    print('up', flush=True)\n    time.sleep(1000)\n";
+    let mut running = Project::python(agent).start(&["--json", "{}"]);
+    running.next_event("thinking");
+    running.signal(Signal::INT);
+    let done = running.finish().assert_status(130);
+    let error = done.content("error");
+    assert!(error.as_str().unwrap().starts_with("the run was stopped by SIGINT"), "{error}");
+    assert_eq!(done.result()["message"], error);
+}
+
+#[test]
+fn an_agent_that_a_signal_ends_is_told_by_the_exit_code() {
+    let done = Project::shell("kill -9 $$").run(&[]).assert_status(137);
+    assert_eq!(done.content("error"), "the agent was ended by SIGKILL");
+}
+
+#[test]
+fn when_the_reader_of_stdout_has_gone_the_agent_is_ended_and_so_are_we_with_141() {
+    let project = Project::shell("echo $$; while :; do echo more; sleep 0.05; done");
+    let mut running = project.start(&[]);
+    let pid: i64 = running.next_event("thinking")["content"].as_str().unwrap().trim().parse().unwrap();
+    let stderr = read(running.stderr.take());
+    drop(running.stdout.take());
+    assert_eq!(running.wait(), 141);
+    assert_goes(pid);
+    assert_eq!(stderr.recv().unwrap(), b"", "`| head` is nothing to complain of");
+}
+
+#[test]
+fn a_reader_that_goes_before_the_last_line_is_told_by_141_too() {
+    let mut running = Project::shell("sleep 0.3; echo late").start(&["--json", "{}"]);
+    running.next_event("status");
+    drop(running.stdout.take());
+    assert_eq!(running.wait(), 141);
+}
+
+#[test]
+fn a_pipe_into_head_ends() {
+    let project =
+        Project::python("def main():\n    for n in range(200_000):\n        print(n)\n    return 'x'\n");
+    let mut command = project.program("sh");
+    command.args(["-c", "\"$0\" run . | head -1; echo done", crate::project::RUNNER]);
+    let started = Instant::now();
+    let done = crate::project::Running::start(&mut command).finish().assert_status(0);
+    assert_eq!(done.stdout.lines().count(), 2);
+    assert!(done.stdout.ends_with("done\n") && started.elapsed() < Duration::from_mins(1));
+    assert!(!done.stderr.contains("panicked"), "{}", done.stderr);
+}
+
+#[test]
+fn a_full_disk_under_stdout_ends_with_70_and_says_so() {
+    let project = Project::shell("echo $$; sleep 1000");
+    let mut command = project.program("sh");
+    command.args(["-c", "\"$0\" run . > /dev/full", crate::project::RUNNER]);
+    let done = crate::project::Running::start(&mut command).finish().assert_status(70);
+    assert!(done.stderr.contains("stdout cannot be written: No space left on device"), "{}", done.stderr);
+}
+
+#[test]
+fn every_command_survives_that_nobody_reads_it() {
+    let project = Project::shell("true");
+    for arguments in
+        ["--help", "validate", "validate --json", "exporters", "exporters --json", "completions bash"]
+    {
+        let mut command = project.program("sh");
+        // The reader has gone before anything is written.
+        command.args([
+            "-c",
+            &format!("{{ sleep 0.2; \"$0\" {arguments}; echo $? >&2; }} | true"),
+            crate::project::RUNNER,
+        ]);
+        let done = crate::project::Running::start(&mut command).finish().assert_status(0);
+        assert_eq!(done.stderr.trim(), "0", "{arguments}");
+    }
+}
+
+#[test]
+fn a_closed_stderr_is_nobodys_problem() {
+    let project = Project::shell("echo lost >&2; echo said");
+    let mut command = project.program("sh");
+    command.args(["-c", "\"$0\" run . 2>&-", crate::project::RUNNER]);
+    let done = crate::project::Running::start(&mut command).finish().assert_status(0);
+    assert_eq!(done.content("final"), "said\n");
+}
+
+#[test]
+fn a_reader_who_takes_his_time_gets_everything() {
+    let project = Project::python(
+        "def main():\n    for n in range(20_000):\n        print('x' * 100)\n    return 'end'\n",
+    )
+    .env("CHARM_TELEMETRY_SHUTDOWN_TIMEOUT", "0.1");
+    let mut running = project.start(&["--json", "{}"]);
+    running.next_event("thinking");
+    // Much longer than the exporters have; the pipe is full from the start.
+    std::thread::sleep(Duration::from_millis(1500));
+    let done = running.finish().assert_status(0);
+    assert_eq!(done.contents("thinking").len(), 19_999);
+    assert_eq!(done.content("final"), "end");
+    assert_eq!(done.result()["output"], "end");
+}

@@ -1,0 +1,168 @@
+//! What goes in: the inputs, `.env`, the project's folder; and the result that comes out.
+//! The one rule: an agent gets what was given, to the letter.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::{Value, json};
+
+use crate::project::Project;
+
+const ECHO: &str = "import json\ndef main(inputs):\n    return json.dumps(inputs)\n";
+
+/// What the agents get for these arguments: one of Python, one of the shell.
+fn inputs(arguments: &[&str]) -> Value {
+    let python = Project::python(ECHO).run(arguments).assert_status(0);
+    let shell = Project::shell("cat \"$CHARM_INPUT_FILE\"").run(arguments).assert_status(0);
+    let [python, shell] = [python, shell].map(|done| {
+        let text = done.content("final");
+        serde_json::from_str::<Value>(text.as_str().unwrap()).unwrap()
+    });
+    assert_eq!(python, shell);
+    python
+}
+
+#[test]
+fn any_json_is_an_input_and_what_is_no_object_is_wrapped() {
+    assert_eq!(inputs(&[]), json!({}));
+    assert_eq!(inputs(&["--json", "null"]), json!({}));
+    assert_eq!(
+        inputs(&["--json", r#"{"city": "Tromsø", "n": 1e3, "deep": [{}]}"#]),
+        json!({"city": "Tromsø", "n": 1e3, "deep": [{}]})
+    );
+    assert_eq!(inputs(&["--json", r#""text""#]), json!({"input": "text"}));
+    assert_eq!(inputs(&["--json", "[1, null]"]), json!({"input": [1, null]}));
+    assert_eq!(inputs(&["--json", " 7 "]), json!({"input": 7}));
+}
+
+#[test]
+fn a_text_is_an_input_as_it_is() {
+    let text = "line\n\"quoted\" \\ 日本語 🙂 --json";
+    assert_eq!(inputs(&["--input", text]), json!({"input": text}));
+}
+
+#[test]
+fn each_case_of_a_file_is_a_run() {
+    let project = Project::python("def main(n):\n    return n * 2\n");
+    project.file("cases.json", r#"[{"name": "one", "input": {"n": 1}}, {"input": {"n": 21}, "extra": 0}, {"name": "bad", "input": {}}]"#);
+    let done = project.run(&["--input-file", "cases.json", "--fail-on-error"]).assert_status(1);
+    assert_eq!(done.contents("final"), [json!(2), json!(42)]);
+    assert_eq!(done.contents("error").len(), 1, "a case that fails does not keep the others from running");
+    assert!(done.stderr.contains("charm: case `one`\n") && done.stderr.contains("charm: case `bad`\n"));
+}
+
+#[test]
+fn a_file_without_cases_is_told_with_the_way_out() {
+    let project = Project::shell("true");
+    for (text, expected) in [
+        ("[]", "the array is empty; put a case into it"),
+        ("{}", "expected an array of {\"name\": .., \"input\": ..}"),
+        ("[{\"name\": \"x\"}]", "missing field `input`"),
+        ("", "expected an array of"),
+    ] {
+        project.file("cases.json", text);
+        let done = project.run(&["--input-file", "cases.json"]).assert_status(2);
+        assert!(
+            done.stderr.contains("--input-file cases.json: ") && done.stderr.contains(expected),
+            "{}",
+            done.stderr
+        );
+    }
+}
+
+#[test]
+fn the_env_file_overrides_the_environment_and_changes_it_only_for_the_agent() {
+    let project = Project::shell("echo \"$A|$B|$C|$D\"").env("A", "outside").env("B", "kept");
+    project.file(".env", "A=inside # why\nexport C='it''s' \nC=\"two\\nlines\"\nD=${B}-$A\n");
+    let done = project.run(&[]).assert_status(78);
+    assert!(done.stderr.contains("./.env:2:14: this is not `NAME=value`"), "{}", done.stderr);
+    project.file(".env", "A=inside # why\nC=\"two\\nlines\"\nD=${B}-$A\n");
+    let done = project.run(&[]).assert_status(0);
+    assert_eq!(done.content("final"), "inside|kept|two\nlines|kept-$A\n");
+}
+
+#[test]
+fn a_line_of_the_env_file_that_cannot_be_read_is_told_without_what_is_in_it() {
+    let project = Project::shell("true");
+    project.file(".env", "A=1\nAPI_KEY='sk-very-secret\n");
+    for arguments in [&["run", "."][..], &["validate"], &["validate", "--json"]] {
+        let done = project.call(arguments).assert_status(78);
+        let said = done.stdout + &done.stderr;
+        assert!(said.contains("this is not `NAME=value`") && !said.contains("sk-very"), "{said}");
+    }
+    fs::write(project.folder().join(".env"), b"KEY=sk-very-\xff").unwrap();
+    let done = project.run(&[]).assert_status(78);
+    assert!(done.stderr.contains("`./.env` is not UTF-8; save it with that encoding"), "{}", done.stderr);
+}
+
+#[test]
+fn the_result_is_the_last_line_and_one_line_however_large() {
+    let agent = "def main(input):\n    print('some', 'text', end='')\n    \
+                 return {'status': 'success', 'output': {'text': 'ab\\nü\\u2028' * 300_000, 'echo': input}}\n";
+    let done = Project::python(agent).run(&["--json", r#""ping""#]).assert_status(0);
+    let result = done.result();
+    assert_eq!(result["output"]["echo"], "ping");
+    assert_eq!(result["output"]["text"].as_str().unwrap().chars().count(), 1_500_000);
+    assert_eq!(done.content("final"), result["output"]);
+}
+
+#[test]
+fn the_output_of_a_command_is_its_result_with_lines_of_up_to_a_mebibyte() {
+    let done =
+        Project::shell("head -c 1000000 /dev/zero | tr '\\0' x; echo; echo end").run(&["--json", "{}"]);
+    let output = done.assert_status(0).result();
+    assert_eq!(output["output"].as_str().unwrap().len(), 1_000_005);
+}
+
+#[test]
+fn a_project_is_named_by_its_folder_or_its_file_from_anywhere() {
+    let project = Project::python(ECHO);
+    project.call(&["validate"]).assert_status(0);
+    let folder = project.folder().to_str().unwrap().to_owned();
+    for path in [folder.clone(), format!("{folder}/charm.yaml")] {
+        let mut command = project.runner();
+        let command = command.current_dir("/").args(["run", &path, "--input", "x"]);
+        let done = crate::project::Running::start(command).finish().assert_status(0);
+        assert_eq!(done.content("final"), r#"{"input": "x"}"#);
+    }
+    let mut command = project.runner();
+    let command = command.args(["run", "charm.yaml"]);
+    crate::project::Running::start(command).finish().assert_status(0);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_no_obstacle_and_nothing_is_left_elsewhere() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let project = Project::shell(
+        "echo \"$CHARM_INPUT_FILE\"; cat \"$CHARM_INPUT_FILE\"; stat -c %a \"$CHARM_INPUT_FILE\"",
+    )
+    .env("TMPDIR", elsewhere.path().to_str().unwrap());
+    project.runner();
+    // What even the superuser cannot overwrite.
+    fs::create_dir(project.folder().join("input.json")).unwrap();
+    fs::set_permissions(project.folder(), fs::Permissions::from_mode(0o555)).unwrap();
+    let mut command = std::process::Command::new(crate::project::RUNNER);
+    let command = command
+        .args(["run", project.folder().to_str().unwrap(), "--input", "x"])
+        .env("TMPDIR", elsewhere.path());
+    let command = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let done = crate::project::Running::start(command).finish().assert_status(0);
+    fs::set_permissions(project.folder(), fs::Permissions::from_mode(0o755)).unwrap();
+    let output = done.content("final");
+    let lines: Vec<_> = output.as_str().unwrap().lines().collect();
+    assert!(lines[0].starts_with(elsewhere.path().to_str().unwrap()), "{lines:?}");
+    assert_eq!(lines[1], r#"{"input":"x"}600"#);
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_folder_without_a_manifest_is_told_with_the_way_out() {
+    let project = Project::shell("true");
+    let mut command = project.runner();
+    fs::remove_file(project.folder().join("charm.yaml")).unwrap();
+    let done = crate::project::Running::start(command.args(["run"])).finish().assert_status(78);
+    assert_eq!(
+        done.stderr,
+        "charm: `./charm.yaml` does not exist; run this in the folder of your agent, or name that folder\n"
+    );
+}

@@ -1,0 +1,108 @@
+//! What a person at a terminal sees.
+//! The one rule: everything that a pipe would get is there in words, and nothing that an agent says moves the cursor.
+
+use std::time::Duration;
+
+use crate::project::{Done, Project, RUNNER, Running};
+
+/// Runs `charm-runner ARGUMENTS` with a terminal as its stdout; stdout is what came out of that.
+fn at_terminal(project: &Project, arguments: &str) -> Done {
+    const PTY: &str = "import os, pty, sys\n\
+        status = pty.spawn(['/bin/sh', '-c', sys.argv[1] + ' 2>/dev/null'])\n\
+        sys.exit(os.waitstatus_to_exitcode(status))\n";
+    let mut command = project.program("python3");
+    command.args(["-c", PTY, &format!("'{RUNNER}' {arguments}")]);
+    let mut done = Running::start(&mut command).finish();
+    done.stdout = done.stdout.replace("\r\n", "\n");
+    done
+}
+
+const AGENT: &str = r#"
+import time
+def main(input, callbacks):
+    handler = callbacks[0]
+    print("10%\r50%\r100%")
+    print("\x1b[2J\x1b[31mred\x1b[0m")
+    handler.on_tool_start({"name": "weather"}, "Oslo " * 200)
+    handler.on_tool_end("3 degrees\nand rain")
+    for token in ["Cold", ", ", "3 degrees.\n", "\x1b[1A", "Bye"]:
+        handler.on_llm_new_token(token)
+    return "unseen: it was streamed"
+"#;
+
+#[test]
+fn a_run_is_shown_as_it_happens_without_colours_if_none_are_wanted() {
+    let project = Project::python(AGENT).env("NO_COLOR", "1").env("TERM", "xterm");
+    let done = at_terminal(&project, "run . --input hi").assert_status(0);
+    assert!(!done.stdout.contains('\u{1b}'), "{:?}", done.stdout);
+    let lines: Vec<_> = done.stdout.lines().collect();
+    let expected = [
+        "· Initializing Agent Runtime...",
+        "│ 100%",
+        "│ red",
+        &format!("→ weather  {}…", &"Oslo ".repeat(200)[..160]),
+        "← weather  3 degrees and rain",
+        "Cold, 3 degrees.",
+        "Bye",
+    ];
+    assert_eq!(lines[..7], expected);
+    let summary = lines[7];
+    assert!(
+        summary.starts_with("✓ done in ") && summary.contains(" · 1 tool call · 5 tokens, the first after "),
+        "{summary}"
+    );
+    assert_eq!(lines.len(), 8);
+}
+
+#[test]
+fn colours_are_used_unless_the_terminal_has_none() {
+    for (term, has) in [("xterm-256color", true), ("dumb", false)] {
+        let project = Project::shell("echo hello").env("TERM", term);
+        let done = at_terminal(&project, "run .").assert_status(0);
+        assert_eq!(done.stdout.contains("\u{1b}["), has, "{:?}", done.stdout);
+    }
+}
+
+#[test]
+fn a_run_that_fails_is_shown_with_its_error_once() {
+    let project = Project::python("def main():\n    raise ValueError('no network')\n").env("NO_COLOR", "1");
+    let done = at_terminal(&project, "run . --fail-on-error").assert_status(1);
+    assert_eq!(done.stdout.matches("✗ Agent Execution Failed: no network\n").count(), 1, "{}", done.stdout);
+    assert!(done.stdout.contains("\n✗ failed in "), "{}", done.stdout);
+}
+
+#[test]
+fn a_very_long_output_is_shown_whole() {
+    let project = Project::python("def main():\n    return 'wide ' * 100_000\n").env("NO_COLOR", "1");
+    let done = at_terminal(&project, "run .").assert_status(0);
+    assert!(done.stdout.matches("wide").count() == 100_000, "{}", done.stdout.len());
+}
+
+#[test]
+fn with_json_the_result_is_the_last_line_at_a_terminal_too() {
+    let project = Project::python("def main():\n    return 'x'\n").env("NO_COLOR", "1");
+    let done = at_terminal(&project, "run . --json '{}'").assert_status(0);
+    assert_eq!(done.result()["output"], "x");
+}
+
+#[test]
+fn ctrl_c_at_a_terminal_ends_the_run() {
+    const PTY: &str = "import os, pty, sys, time\n\
+        pid, fd = pty.fork()\n\
+        if pid == 0: os.execv(sys.argv[1], [sys.argv[1], 'run', '.'])\n\
+        seen = b''\n\
+        while b'up' not in seen: seen += os.read(fd, 1000)\n\
+        os.write(fd, b'\\x03')\n\
+        try:\n\
+        \x20   while True: seen += os.read(fd, 1000)\n\
+        except OSError: pass\n\
+        sys.stdout.write(seen.decode())\n\
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n";
+    let project = Project::shell("echo up; exec sleep 1000").env("NO_COLOR", "1");
+    let mut command = project.program("python3");
+    command.args(["-c", PTY, RUNNER]);
+    let started = std::time::Instant::now();
+    let done = Running::start(&mut command).finish().assert_status(130);
+    assert!(done.stdout.contains("the run was stopped by SIGINT"), "{}", done.stdout);
+    assert!(started.elapsed() < Duration::from_secs(30));
+}

@@ -1,0 +1,85 @@
+//! What is done with batches and the spool on a helper thread, and entered into the books at once.
+//!
+//! Rule: a change on the disk and its entry are made by the same function.
+
+use std::time::SystemTime;
+
+use super::engine::{Flight, new_batch_id};
+use super::ledger::Place;
+use super::notice::NoticeKind;
+use super::shared::Shared;
+use crate::spool::{Key, Loss, Spool, Stored};
+
+/// Takes the next batch out of the queue.
+pub(super) fn take(shared: &Shared) -> Option<Flight> {
+    let mut state = shared.lock();
+    let items = shared.take(&mut state);
+    let sequence = state.number_batch();
+    (!items.is_empty()).then(|| Flight { sequence, batch_id: new_batch_id(), items, key: None, stale: false })
+}
+
+/// Stores a batch of memory. Gives it back if that fails.
+pub(super) fn store(spool: &mut Spool, shared: &Shared, flight: Flight, wall: SystemTime) -> Option<Flight> {
+    let Flight { sequence, batch_id, items, .. } = &flight;
+    match spool.store(&Stored { sequence: *sequence, batch_id: *batch_id, items, wall }) {
+        Ok(losses) => {
+            shared.lock().ledger.spool(items.len() as u64);
+            lose(shared, &losses);
+            shared.progress();
+            None
+        }
+        Err(error) => {
+            shared.notice(NoticeKind::SpoolDegraded, &degraded(&error));
+            Some(flight)
+        }
+    }
+}
+
+/// Makes the file of a batch hold what is left of it. If that fails, the batch stays in hand: read again, the file would
+/// bring what was delivered once more.
+pub(super) fn save_rest(spool: &mut Spool, key: Key, flight: Flight, wall: SystemTime) -> Option<Flight> {
+    if flight.stale && spool.replace(key, flight.batch_id, &flight.items, wall).is_err() {
+        return Some(flight);
+    }
+    spool.put_down();
+    None
+}
+
+pub(super) fn load(spool: &mut Spool, shared: &Shared) -> Option<Flight> {
+    lose(shared, spool.expire().as_slice());
+    let loaded = spool.load_first()?;
+    let flight = match loaded {
+        Ok(loaded) => {
+            lose(shared, loaded.lost.as_slice());
+            let (batch_id, items, key) = (loaded.batch_id, loaded.items, Some(loaded.key));
+            Some(Flight { sequence: loaded.key.sequence(), batch_id, items, key, stale: false })
+        }
+        Err(loss) => {
+            lose(shared, &[loss]);
+            None
+        }
+    };
+    shared.lock().spool_bytes = spool.bytes();
+    flight
+}
+
+pub(super) fn lose(shared: &Shared, losses: &[Loss]) {
+    for loss in losses {
+        let mut state = shared.lock();
+        state.ledger.drop_items(loss.items, Place::Spool, loss.reason);
+        state.ledger.quarantine(u64::from(loss.quarantined));
+        drop(state);
+        let (items, reason) = (loss.items, loss.reason);
+        let kind = if loss.quarantined { NoticeKind::Quarantined } else { NoticeKind::Dropped };
+        shared.notice(kind, &format!("{items} items of the spool are lost: {reason}"));
+    }
+}
+
+pub(super) fn degraded(error: &std::io::Error) -> String {
+    format!("the spool cannot be used: {error}; what is not sent stays in memory; see `CHARM_STATE_DIR`")
+}
+
+/// Runs what waits for the disk beside the thread that serves all destinations. `None` if it panicked.
+pub(super) async fn on_disk<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> Option<R> {
+    tokio::task::spawn_blocking(work).await.ok()
+}

@@ -1,0 +1,94 @@
+//! Taking over what dead processes left.
+//!
+//! Rule: a file is adopted once, and one that cannot be used hides no other.
+
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::format::{self, HEADER_BYTES};
+use super::owned::{self, OwnedDir};
+use super::store::{BATCH, Entry, Key, Loss, Spool, TEMPORARY, parse_name};
+
+/// What a look for orphans brought.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Adoption {
+    pub(crate) items: u64,
+    /// Files that are no batches.
+    pub(crate) quarantined: u64,
+    /// What was over the cap, out of `items`.
+    pub(crate) losses: Vec<Loss>,
+}
+
+impl Spool {
+    /// Takes over what dead processes left for the same identity. To be called once, before anything is stored.
+    pub(crate) fn adopt(&mut self, wall: SystemTime) -> io::Result<Adoption> {
+        let mut adoption = Adoption::default();
+        let Some(parent) = self.parent() else { return Ok(adoption) };
+        let siblings = match owned::siblings(&*self.fs, &parent, self.settings.identity) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(adoption),
+            siblings => siblings?,
+        };
+        for path in siblings {
+            // What cannot be locked is left alone: one bad directory must not hide the others.
+            if let Ok(Some(dir)) = owned::claim(&*self.fs, path) {
+                self.adopt_dir(dir, wall, &mut adoption);
+            }
+        }
+        adoption.items = self.index.values().map(|entry| entry.items).sum();
+        adoption.losses = self.trim();
+        Ok(adoption)
+    }
+
+    fn adopt_dir(&mut self, dir: OwnedDir, wall: SystemTime, adoption: &mut Adoption) {
+        let place = self.dirs.len();
+        let Ok(names) = self.fs.list(&dir.path) else { return };
+        for (name, bytes) in names {
+            let path = dir.path.join(&name);
+            if name.ends_with(&format!(".{TEMPORARY}")) {
+                drop(self.fs.remove(&path));
+            } else if let Some((sequence, items)) = parse_name(&name) {
+                let expires = self.expires(&path, wall);
+                let key = Key { dir: place, sequence };
+                let entry = Entry { name, items, bytes, expires, damaged: false, failed_reads: 0 };
+                self.index_adopted(key, entry, &dir.path);
+            } else if name.ends_with(&format!(".{BATCH}")) {
+                adoption.quarantined += 1;
+                self.set_aside(&path, "bad");
+            } else if [".bad", ".rejected", ".sent"].iter().any(|end| name.ends_with(end)) {
+                self.set_aside(&path.clone(), path.extension().and_then(|end| end.to_str()).unwrap_or("bad"));
+            }
+        }
+        self.dirs.push(dir);
+        self.discard_if_done(place);
+    }
+
+    /// Indexes a file. Two files of one number are what a process left that died while it replaced one by the smaller
+    /// other: that one holds what was not delivered.
+    fn index_adopted(&mut self, key: Key, entry: Entry, dir: &Path) {
+        let mut keep = entry;
+        if let Some(mut other) = self.index.remove(&key) {
+            self.bytes -= other.bytes;
+            if other.items < keep.items {
+                std::mem::swap(&mut keep, &mut other);
+            }
+            self.delete(&dir.join(other.name));
+        }
+        self.bytes += keep.bytes;
+        self.index.insert(key, keep);
+    }
+
+    /// When a batch of an earlier process has waited for too long. Wall clocks err: an age below nothing or above a
+    /// year says more of the clock than of the batch, and counts from now.
+    fn expires(&self, path: &Path, wall: SystemTime) -> Instant {
+        const YEAR: Duration = Duration::from_hours(365 * 24);
+        let max_age = self.settings.config.max_age;
+        let created =
+            self.fs.read(path, HEADER_BYTES as u64).ok().and_then(|bytes| format::decode_header(&bytes).ok());
+        let age =
+            created.and_then(|header| wall.duration_since(header.created).ok()).filter(|age| *age < YEAR);
+        Instant::now() + max_age.saturating_sub(age.unwrap_or_default())
+    }
+}
