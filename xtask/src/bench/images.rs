@@ -183,7 +183,7 @@ fn build_podman(context: &Path) -> Result<()> {
     }
     let home = std::env::var("HOME").context("HOME is not set")?;
     let mut command = Command::new("podman");
-    command.args(["build", "--quiet", "--no-cache", "--isolation", "chroot", "--network", "none"]);
+    command.args(["build", "--quiet", "--no-cache", "--isolation", "chroot", "--network", "host"]);
     command.args(["--volume", "/usr:/usr:ro", "--volume", "/etc/alternatives:/etc/alternatives:ro"]);
     command
         .arg(format!("--volume={home}/.rustup:/home/build/.rustup:ro"))
