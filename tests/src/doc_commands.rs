@@ -30,6 +30,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("python3 -m pip install ", "needs the network; the environment of the tests has the same packages"),
     ("apt-get install ", "changes the machine"),
     ("docker ", "needs a Docker daemon"),
+    ("podman ", "the tests of images run containers of their own"),
 ];
 
 /// How the text starts a program before it is installed; its package follows, which has its name.

@@ -2,6 +2,8 @@
 //!
 //! Rule: images are read back from what was written, with other programs where there are some.
 
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test that called it")]
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;

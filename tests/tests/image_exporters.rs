@@ -2,6 +2,8 @@
 //!
 //! Rule: an exporter that was asked for is in the image, or there is no image.
 
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test that called it")]
+
 use std::fs;
 
 use charm_telemetry_tests::image::{CrateRegistry, ExporterCrate, Said, image};

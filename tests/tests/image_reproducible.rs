@@ -2,6 +2,8 @@
 //!
 //! Rule: the second checkout is at another path, of another length, with a target folder of its own.
 
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test that called it")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

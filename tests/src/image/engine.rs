@@ -29,6 +29,9 @@ impl Container {
     }
 
     /// The command line that starts a container here; arguments of `podman run`, the image and its command follow.
+    ///
+    /// # Panics
+    /// If there is no shell.
     pub fn run_command(&self) -> Command {
         let limit = Command::new("sh").args(["-c", "ulimit -Hn"]).output().expect("there is a shell");
         let limit = String::from_utf8_lossy(&limit.stdout).trim().to_owned();

@@ -191,7 +191,7 @@ impl Layout {
             Command::new("tar").args(["--numeric-owner", "--utc", "-tvzf"]).arg(path).output().unwrap();
         assert!(list.status.success());
         let lines = String::from_utf8(list.stdout).unwrap();
-        lines.lines().map(|line| entry(line)).collect()
+        lines.lines().map(entry).collect()
     }
 
     /// One file of a layer.

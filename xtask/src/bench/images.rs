@@ -68,7 +68,7 @@ fn write_exporter(home: &Path) -> Result<PathBuf> {
     let folder = home.join("context/exporter");
     fs::create_dir_all(folder.join("src"))?;
     let manifest = "[package]\nname = \"bench-exporter\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
-                    [dependencies]\ncharm-telemetry-core = \"0.1\"\n";
+                    [dependencies]\ncharm-telemetry-core = \"0.1\"\n\n[workspace]\n";
     fs::write(folder.join("Cargo.toml"), manifest)?;
     change(&folder, 0)?;
     Ok(folder)
@@ -148,7 +148,7 @@ const DOCKERFILE: &str = "FROM scratch AS build\n\
     COPY exporter /src/exporter\n\
     COPY runner /src/runner\n\
     WORKDIR /src/runner\n\
-    ENV HOME=/root PATH=/root/.cargo/bin:/usr/bin RUSTFLAGS=-Ctarget-feature=+crt-static\n\
+    ENV HOME=/home/build PATH=/home/build/.cargo/bin:/usr/bin RUSTFLAGS=-Ctarget-feature=+crt-static\n\
     RUN cargo build --release --offline --target x86_64-unknown-linux-gnu\n\
     FROM scratch\n\
     COPY --from=build /src/runner/target/x86_64-unknown-linux-gnu/release/runner /opt/charm/bin/charm-runner\n";
@@ -183,11 +183,11 @@ fn build_podman(context: &Path) -> Result<()> {
     }
     let home = std::env::var("HOME").context("HOME is not set")?;
     let mut command = Command::new("podman");
-    command.args(["build", "--quiet", "--no-cache", "--isolation", "chroot", "--network", "none"]);
+    command.args(["build", "--quiet", "--no-cache", "--isolation", "chroot", "--network", "host"]);
     command.args(["--volume", "/usr:/usr:ro", "--volume", "/etc/alternatives:/etc/alternatives:ro"]);
     command
-        .arg(format!("--volume={home}/.rustup:/root/.rustup:ro"))
-        .arg(format!("--volume={home}/.cargo:/root/.cargo"));
+        .arg(format!("--volume={home}/.rustup:/home/build/.rustup:ro"))
+        .arg(format!("--volume={home}/.cargo:/home/build/.cargo"));
     command.args(["--tag", "localhost/charm-bench/runner"]).arg(context);
     let output = command.stdin(Stdio::null()).output().context("cannot start podman")?;
     let _ = Command::new("podman").args(["rmi", "--force", "localhost/charm-bench/runner"]).output();
