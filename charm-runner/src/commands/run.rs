@@ -4,7 +4,8 @@
 
 use std::fs;
 
-use serde::Deserialize;
+use charm_telemetry_core::Report;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::cli::{InputArgs, ReportFormat, RunArgs};
@@ -41,13 +42,43 @@ pub(super) fn run(arguments: &RunArgs) -> Exit {
     let plan = Plan { print_result: arguments.input.json.is_some(), fail_on_error: arguments.fail_on_error };
     let (exit, report) = started.run_all(&cases, plan);
     match arguments.telemetry_report {
-        Some(ReportFormat::Text) => say(report),
+        Some(ReportFormat::Text) => {
+            say(report);
+            deliveries().into_iter().for_each(say);
+        }
         Some(ReportFormat::Json) => {
-            say(serde_json::to_string(&report).expect("counts and names can be written"));
+            let whole = WholeReport { report, deliveries: deliveries() };
+            say(serde_json::to_string(&whole).expect("counts and names can be written"));
         }
         None => {}
     }
     exit
+}
+
+/// What became of every event, and of what exporters made of them.
+#[derive(Serialize)]
+struct WholeReport {
+    #[serde(flatten)]
+    report: Report,
+    deliveries: Vec<Delivered>,
+}
+
+/// The account of one destination: its unit is what is sent, a span for example.
+#[cfg(feature = "delivery")]
+type Delivered = charm_telemetry_core::delivery::DeliveryReport;
+
+#[cfg(feature = "delivery")]
+fn deliveries() -> Vec<Delivered> {
+    charm_telemetry_core::delivery::reports()
+}
+
+/// Without exporters that send there is none.
+#[cfg(not(feature = "delivery"))]
+type Delivered = String;
+
+#[cfg(not(feature = "delivery"))]
+fn deliveries() -> Vec<Delivered> {
+    Vec::new()
 }
 
 fn cases(input: &InputArgs) -> Result<Vec<Case>, String> {

@@ -112,7 +112,9 @@ def on_llm_end(self, response=None, *, run_id=None, **_):
         generation = response.generations[0][0]
         answer = getattr(generation, "message", None)
         output = message(answer) if answer is not None else generation.text
-    except (AttributeError, IndexError, TypeError):
+    except IndexError:
+        output = None  # An answer of which only its size is known.
+    except (AttributeError, TypeError):
         if hasattr(response, "content"):
             output = message(response)
             answer = response
