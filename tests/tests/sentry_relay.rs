@@ -69,8 +69,8 @@ fn sentry_s_normaliser_changes_nothing_in_an_event() {
 
 #[test]
 fn sentry_s_normaliser_finds_fault_with_what_is_wrong() {
-    let Some(python) = requires::python_module("sentry_relay") else { return };
     type Change = fn(&mut Value);
+    let Some(python) = requires::python_module("sentry_relay") else { return };
     let changes: [Change; 5] = [
         |payload| payload["spans"][0]["status"] = json!("okay"),
         |payload| payload["platform"] = json!("rust"),
