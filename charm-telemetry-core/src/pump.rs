@@ -9,7 +9,7 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::emit::{Clock, Hub, Parcel, Token};
+use crate::emit::{Clock, Hub, Parcel, RING_WORDS, Token};
 use crate::event::{Event, EventKind};
 use crate::holdback::Holdback;
 use crate::id::{CallId, RunId};
@@ -33,6 +33,9 @@ const WATCH: Duration = Duration::from_secs(1);
 
 /// Events taken at once, before they are written.
 const BATCH: usize = 1024;
+
+/// So many batches take a full ring: a token is four words or more.
+const BATCHES_OF_A_RING: usize = RING_WORDS / 4 / BATCH;
 
 /// After the end was called an emitter may still be in the middle of a token.
 const LAST_TOKENS: Duration = Duration::from_millis(1);
@@ -158,7 +161,11 @@ impl Running {
         }
         let mut buffer = Vec::new();
         for ring in rings {
-            while ring.drain(BATCH, &mut buffer, |token| self.take_token(token)) > 0 {
+            // A ring's worth at most: a thread that emits faster than this must not keep the others waiting.
+            for _ in 0..BATCHES_OF_A_RING {
+                if ring.drain(BATCH, &mut buffer, |token| self.take_token(token)) == 0 {
+                    break;
+                }
                 self.hand_on();
                 self.clock.refresh();
             }
@@ -260,7 +267,7 @@ impl Running {
         stdout.take(&self.batch);
         loop {
             stdout.flush(&self.pump.notices);
-            if !stdout.writer.is_full() || self.pump.hub.is_closed() {
+            if stdout.broken || !stdout.writer.is_full() || self.pump.hub.is_closed() {
                 return;
             }
         }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::ops::Range;
+use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use serde_json::value::RawValue;
@@ -95,6 +96,7 @@ impl Redactor {
         if self.plain.is_none() {
             return;
         }
+        self.names(kind);
         match kind {
             EventKind::RunStart { inputs: json }
             | EventKind::RunEnd { outputs: json }
@@ -122,6 +124,27 @@ impl Redactor {
                     event.set_json(clean);
                 }
             }
+        }
+    }
+
+    /// Names are the agent's words, too.
+    fn names(&self, kind: &mut EventKind) {
+        match kind {
+            EventKind::ToolStart { tool_name: name, .. }
+            | EventKind::ToolEnd { tool_name: name, .. }
+            | EventKind::ToolError { tool_name: name, .. } => self.shared(name),
+            EventKind::LlmStart(start) => {
+                start.model.iter_mut().chain(&mut start.provider).for_each(|name| self.string(name))
+            }
+            EventKind::LlmEnd(end) => end.model.iter_mut().for_each(|name| self.string(name)),
+            EventKind::RetrieverStart { name, .. } => self.shared(name),
+            _ => {}
+        }
+    }
+
+    fn shared(&self, text: &mut Arc<str>) {
+        if let Cow::Owned(clean) = self.text(text) {
+            *text = clean.into();
         }
     }
 
@@ -321,6 +344,21 @@ mod tests {
     fn the_longer_of_two_secrets_wins() {
         let redactor = Redactor::new([("SHORT", "abcdef"), ("LONG", "abcdefgh")]);
         assert_eq!(redactor.text("abcdefgh abcdef"), "[LONG_REDACTED] [SHORT_REDACTED]");
+    }
+
+    #[test]
+    fn names_of_tools_and_models_are_texts_like_any_other() {
+        let redactor = Redactor::new([("KEY", "sk-12345")]);
+        let mut tool = EventKind::ToolEnd { tool_name: "call sk-12345".into(), output: String::new() };
+        redactor.event(&mut tool);
+        assert!(
+            matches!(&tool, EventKind::ToolEnd { tool_name, .. } if &**tool_name == "call [KEY_REDACTED]")
+        );
+        let mut model = EventKind::LlmStart(Box::new(crate::event::LlmStart::new("sk-12345")));
+        redactor.event(&mut model);
+        assert!(
+            matches!(&model, EventKind::LlmStart(start) if start.model.as_deref() == Some("[KEY_REDACTED]"))
+        );
     }
 
     #[test]

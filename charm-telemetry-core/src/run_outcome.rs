@@ -39,6 +39,9 @@ struct Fields {
     next_step: Option<Box<RawValue>>,
 }
 
+/// Any JSON object.
+type Object<'a> = std::collections::BTreeMap<std::borrow::Cow<'a, str>, serde::de::IgnoredAny>;
+
 impl RunOutcome {
     /// The run succeeded.
     pub fn success(output: &RawValue) -> Self {
@@ -63,6 +66,8 @@ impl RunOutcome {
     /// # Errors
     /// If it is not a JSON object.
     pub fn from_result(json: &str) -> Result<Self, serde_json::Error> {
+        // A list would be taken for the fields in their order.
+        serde_json::from_str::<Object<'_>>(json)?;
         let fields = serde_json::from_str(json)?;
         Ok(Self { result: RawValue::from_string(json.to_owned())?, fields })
     }
@@ -147,4 +152,15 @@ fn even_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option
 /// What Python takes for true: the contract was written with it in mind.
 fn is_truthy(json: &RawValue) -> bool {
     !matches!(json.get(), "null" | "false" | "0" | "0.0" | "\"\"" | "[]" | "{}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_no_result_object() {
+        assert!(RunOutcome::from_result(r#"["success","x"]"#).is_err());
+        assert!(RunOutcome::from_result("\"success\"").is_err());
+    }
 }

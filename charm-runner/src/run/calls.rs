@@ -27,9 +27,13 @@ impl Calls {
             call.token(token);
             return;
         }
-        let mut opened = run.llm_call(LlmStart::default());
-        opened.token(token);
-        self.open.insert(call.to_owned(), Open::Llm(opened));
+        // A tool has no tokens: one that is said to be a tool's belongs to no call that we know.
+        let call = if self.open.contains_key(call) { "" } else { call };
+        let open =
+            self.open.entry(call.to_owned()).or_insert_with(|| Open::Llm(run.llm_call(LlmStart::default())));
+        if let Open::Llm(call) = open {
+            call.token(token);
+        }
     }
 
     pub(super) fn record(&mut self, run: &Run, record: Record) {

@@ -160,8 +160,11 @@ impl Hub {
         !lock(&self.parcels).queue.is_empty() || lock(&self.rings).iter().any(|ring| !ring.is_empty())
     }
 
-    /// Whether emitters should pause before they have to: half of the room is taken.
-    pub(crate) fn is_half_full(&self) -> bool {
+    /// Whether emitters should pause before they have to: what one read of 64 KiB can hold would still fit.
+    pub(crate) fn is_filling_up(&self) -> bool {
+        if lock(&self.rings).iter().any(|ring| ring.is_filling_up()) {
+            return true;
+        }
         let parcels = lock(&self.parcels);
         parcels.queue.len() > MAX_PARCELS / 2 || parcels.bytes > MAX_PARCEL_BYTES / 2
     }
@@ -257,7 +260,7 @@ impl RunCore {
         });
         // Only after a second without tokens does the pump sleep while a call is open. No fence: should the pump
         // fall asleep in this very moment, it looks again by itself within the time of one nap.
-        if self.hub.attention.load(Ordering::Relaxed) {
+        if pushed && self.hub.attention.load(Ordering::Relaxed) {
             self.hub.attend();
         }
         pushed

@@ -12,4 +12,4 @@ mod sync;
 
 pub(crate) use clock::Clock;
 pub(crate) use hub::{Hub, Parcel, RunCore};
-pub(crate) use ring::{Owner, Token};
+pub(crate) use ring::{Owner, RING_WORDS, Token};

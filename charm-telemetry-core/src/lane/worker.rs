@@ -55,12 +55,14 @@ impl Worker {
 
     fn handle(&mut self, event: &Event) {
         let Some(exporter) = self.exporter.as_deref_mut() else { return };
-        match panics::catch(|| call_hook(exporter, event, &self.interest)) {
+        // What an error says of itself is the exporter's code as well.
+        match panics::catch(|| call_hook(exporter, event, &self.interest).map_err(|error| error.to_string()))
+        {
             Ok(Ok(())) => {
                 self.panics_in_a_row = 0;
                 self.shared.done(Ok(()), None, self.interest.get());
             }
-            Ok(Err(error)) => self.failed(&error.to_string()),
+            Ok(Err(error)) => self.failed(&error),
             Err(message) => self.panicked(&message),
         }
     }

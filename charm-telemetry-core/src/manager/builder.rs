@@ -150,7 +150,7 @@ impl ManagerBuilder {
 
     /// Everything that would keep the manager from starting, without starting anything. A variable that is not set is only
     /// a warning here: it may be set where the manager will start.
-    pub fn check(&mut self) -> Problems {
+    pub fn check(&self) -> Problems {
         let mut problems = Problems::default();
         let settings = Arc::new(self.settings(&mut problems));
         self.make_ready(&settings, Severity::Warning, &mut problems);
@@ -166,7 +166,9 @@ impl ManagerBuilder {
     pub fn start(mut self) -> Result<Manager, Problems> {
         let mut problems = Problems::default();
         let settings = Arc::new(self.settings(&mut problems));
-        let ready = self.make_ready(&settings, Severity::Error, &mut problems);
+        let mut ready = self.make_ready(&settings, Severity::Error, &mut problems);
+        let own = std::mem::take(&mut self.own).into_iter().map(Ready::own);
+        ready.extend(own.map(|ready| ready.configured(&settings)));
         let on_error = self.on_error.unwrap_or_else(|| self.on_error_by_environment(&mut problems));
         let redactor = Arc::new(Redactor::new(self.secrets()));
         if problems.has_errors() && on_error == OnError::Refuse {
@@ -211,7 +213,7 @@ impl ManagerBuilder {
     }
 
     fn make_ready(
-        &mut self,
+        &self,
         settings: &Arc<TelemetrySettings>,
         missing: Severity,
         problems: &mut Problems,
@@ -237,8 +239,6 @@ impl ManagerBuilder {
                 None => problems.push(wanted.problem(unknown(&wanted.name, &registry))),
             }
         }
-        let own = std::mem::take(&mut self.own).into_iter().map(Ready::own);
-        ready.extend(own.map(|ready| ready.configured(settings)));
         ready
     }
 

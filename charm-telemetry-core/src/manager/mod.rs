@@ -27,6 +27,9 @@ use crate::trace::TelemetrySettings;
 /// How long dropping a manager waits for its exporters.
 const DROP_DEADLINE: Duration = Duration::from_secs(5);
 
+/// Nobody waits longer; a moment that far away can still be told by every clock.
+const LONGEST_DEADLINE: Duration = Duration::from_hours(24 * 365);
+
 /// Runs the exporters of a program and gives out the handles of its runs.
 ///
 /// See [`Run`] for an example.
@@ -68,7 +71,7 @@ impl Manager {
     /// Whether stdout is read more slowly than events come: whoever reads them from somewhere should pause. Emitting
     /// works on and blocks when there is no room at all.
     pub fn is_full(&self) -> bool {
-        self.hub.is_half_full()
+        self.hub.is_filling_up()
     }
 
     /// Whether every run has ended and all that it said is on stdout, or nobody reads that any more. Whoever wants a slow
@@ -100,7 +103,7 @@ impl Manager {
 
     fn finish(&mut self, deadline: Duration) -> Report {
         let Some(pump) = self.pump.take() else { return Report::default() };
-        let deadline = Instant::now() + deadline;
+        let deadline = Instant::now() + deadline.min(LONGEST_DEADLINE);
         self.hub.close(deadline);
         let left = deadline.saturating_duration_since(Instant::now());
         // The pump closes the lanes when it has handed over everything. Should it hang in a write, they are closed here.

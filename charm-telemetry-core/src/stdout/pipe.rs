@@ -62,6 +62,14 @@ impl<W: Write + AsFd + Send + 'static> PipeWriter<W> {
         }
     }
 
+    /// A reader that is always a little behind must not make us keep all that was ever written.
+    fn forget_written(&mut self) {
+        if self.written > FULL {
+            self.held.drain(..self.written);
+            self.written = 0;
+        }
+    }
+
     fn write_some(&mut self) -> io::Result<()> {
         let end = self.held.len().min(self.written + SAFE_WRITE);
         match self.target.write(&self.held[self.written..end]) {
@@ -86,6 +94,7 @@ impl<W: Write + AsFd + Send + 'static> EventWriter for PipeWriter<W> {
     fn flush(&mut self) -> io::Result<bool> {
         while self.written < self.held.len() {
             if !self.has_room()? {
+                self.forget_written();
                 return Ok(false);
             }
             self.write_some()?;

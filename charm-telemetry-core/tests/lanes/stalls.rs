@@ -5,7 +5,9 @@
 use std::time::{Duration, Instant};
 
 use charm_telemetry_core::testing::MemoryWriter;
-use charm_telemetry_core::{DropReason, LaneLimits, LaneState, LlmEnd, LlmStart, Manager, ManagerBuilder};
+use charm_telemetry_core::{
+    DropReason, Event, EventWriter, LaneLimits, LaneState, LlmEnd, LlmStart, Manager, ManagerBuilder,
+};
 
 use crate::exporters::{Fails, Fine, Hangs, Panics, Sleeps, lane, small_event, stream};
 
@@ -145,4 +147,36 @@ fn a_hook_that_fails_loses_its_event_and_nothing_else() {
     assert_eq!(lane.outcomes.dropped.total(), 10);
     assert_eq!(lane.last_error.as_deref(), Some("refused `t9 `"));
     assert_eq!(lane.state, LaneState::Finished);
+}
+
+/// A reader that has gone while much was held for it.
+struct Gone;
+
+impl EventWriter for Gone {
+    fn event(&mut self, _event: &Event) {}
+
+    fn flush(&mut self) -> std::io::Result<bool> {
+        Err(std::io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn is_full(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn when_the_reader_of_stdout_has_gone_exporters_still_get_everything() {
+    let fine = Fine::default();
+    let builder = Manager::builder().stdout(Gone).exporter("fine", fine.clone()).on_notice(|_| {});
+    let manager = builder.start().unwrap();
+    stream(&manager, 50).finish("done");
+    // Not by the end: nothing keeps the events from them before.
+    let started = Instant::now();
+    while !fine.seen().iter().any(|(_, what)| what == "run_end") {
+        assert!(started.elapsed() < Duration::from_secs(20), "the events never came");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let report = manager.shutdown(Duration::from_secs(5));
+    assert_eq!(lane(&report, "fine").outcomes.dropped.total(), 0);
+    assert_eq!(report.stdout.dropped.by(DropReason::ReaderGone), report.events);
 }

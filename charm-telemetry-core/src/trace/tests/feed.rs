@@ -11,6 +11,7 @@ use crate::trace::{
 };
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says how one test wants it")]
 struct Recorder {
     feed: SpanFeed,
     starts: bool,
