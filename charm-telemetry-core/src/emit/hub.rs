@@ -120,12 +120,12 @@ impl Hub {
         }
     }
 
-    /// A token was pushed while the pump sleeps, or after it has gone.
+    /// The pump sleeps or has gone, and a token was pushed or not: one that was not is emitted slowly.
     #[cold]
     #[inline(never)]
-    fn attend(&self) {
+    fn attend(&self, pushed: bool) {
         if self.gone.load(Ordering::Relaxed) {
-            self.late.fetch_add(1, Ordering::Relaxed);
+            self.late.fetch_add(u64::from(pushed), Ordering::Relaxed);
         } else {
             self.unpark_pump();
         }
@@ -260,8 +260,8 @@ impl RunCore {
         });
         // Only after a second without tokens does the pump sleep while a call is open. No fence: should the pump
         // fall asleep in this very moment, it looks again by itself within the time of one nap.
-        if pushed && self.hub.attention.load(Ordering::Relaxed) {
-            self.hub.attend();
+        if self.hub.attention.load(Ordering::Relaxed) {
+            self.hub.attend(pushed);
         }
         pushed
     }
