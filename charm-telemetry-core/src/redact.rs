@@ -132,12 +132,12 @@ impl Redactor {
         match kind {
             EventKind::ToolStart { tool_name: name, .. }
             | EventKind::ToolEnd { tool_name: name, .. }
-            | EventKind::ToolError { tool_name: name, .. } => self.shared(name),
+            | EventKind::ToolError { tool_name: name, .. }
+            | EventKind::RetrieverStart { name, .. } => self.shared(name),
             EventKind::LlmStart(start) => {
-                start.model.iter_mut().chain(&mut start.provider).for_each(|name| self.string(name))
+                start.model.iter_mut().chain(&mut start.provider).for_each(|name| self.string(name));
             }
             EventKind::LlmEnd(end) => end.model.iter_mut().for_each(|name| self.string(name)),
-            EventKind::RetrieverStart { name, .. } => self.shared(name),
             _ => {}
         }
     }

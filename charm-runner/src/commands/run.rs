@@ -85,7 +85,9 @@ fn cases(input: &InputArgs) -> Result<Vec<Case>, String> {
     let case = |input: Box<RawValue>| vec![Case { name: None, input: object(input) }];
     match input {
         InputArgs { json: Some(json), .. } => {
-            let input = RawValue::from_string(json.clone());
+            // Read as a whole, too: numbers and escapes that no agent could be given are refused here.
+            let whole = serde_json::from_str::<serde_json::Value>(json);
+            let input = whole.and_then(|_| RawValue::from_string(json.clone()));
             input.map(case).map_err(|error| {
                 format!("--json is not JSON: {error}; put single quotes around it in a shell")
             })

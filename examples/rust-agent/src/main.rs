@@ -44,18 +44,14 @@ fn forecast(run: &Run, city: &str) -> Option<&'static str> {
     let forecast = run.tool_call("get_forecast", city);
     let locate = forecast.tool_call("locate", city);
     let known = [("Oslo", "cloudy, 3 °C"), ("Lima", "sunny, 22 °C")];
-    match known.into_iter().find(|(name, _)| *name == city) {
-        Some((_, weather)) => {
-            locate.finish("found");
-            forecast.finish(weather);
-            Some(weather)
-        }
-        None => {
-            locate.fail("no such city");
-            // `forecast` is dropped unfinished: that is told as an error, too.
-            None
-        }
-    }
+    let Some((_, weather)) = known.into_iter().find(|(name, _)| *name == city) else {
+        locate.fail("no such city");
+        // `forecast` is dropped unfinished: that is told as an error, too.
+        return None;
+    };
+    locate.finish("found");
+    forecast.finish(weather);
+    Some(weather)
 }
 
 #[cfg(test)]
