@@ -6,6 +6,15 @@
 use std::process::ExitCode;
 
 /// How the program ends.
+///
+/// ```
+/// use charm_runner::Exit;
+/// use std::process::ExitCode;
+///
+/// assert_eq!(Exit::TimedOut.code(), 124);
+/// assert_eq!(Exit::Signal(15).code(), 143);
+/// assert_eq!(ExitCode::from(Exit::Success), ExitCode::SUCCESS);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// 0: the command did its work. A run that failed has said so in an `error` event.

@@ -10,7 +10,11 @@
 //! }
 //! ```
 
+// Public for the tests of this package alone.
+#[doc(hidden)]
 pub mod bridge;
+// Public for the tests of this package alone.
+#[doc(hidden)]
 pub mod child;
 
 mod cli;

@@ -11,6 +11,17 @@ use crate::environment::{Environment, VariableProblem};
 use crate::value::{ByteSize, parse_duration};
 
 /// How one destination is served.
+///
+/// ```
+/// use charm_telemetry_core::Environment;
+/// use charm_telemetry_core::delivery::DeliveryConfig;
+/// use std::time::Duration;
+///
+/// let environment = Environment::from_pairs([("CHARM_DELIVERY_TIMEOUT", "3s")]);
+/// let config = DeliveryConfig::from_environment(&environment).unwrap();
+/// assert_eq!(config.request_timeout, Duration::from_secs(3));
+/// assert_eq!(config.memory_items, 32_768, "the default");
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct DeliveryConfig {
@@ -35,6 +46,15 @@ pub struct DeliveryConfig {
 }
 
 /// Where batches wait on disk, and how many.
+///
+/// ```
+/// use charm_telemetry_core::delivery::SpoolConfig;
+///
+/// let mut spool = SpoolConfig::in_dir("/var/lib/charm");
+/// spool.max_bytes = 16 * 1024 * 1024;
+/// assert_eq!(spool.max_age.as_secs(), 7 * 24 * 60 * 60);
+/// assert_eq!(SpoolConfig::default().state_dir, None, "no directory, no spool");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SpoolConfig {
@@ -101,6 +121,15 @@ impl DeliveryConfig {
 }
 
 /// Where state is kept: `CHARM_STATE_DIR`, else `charm` in the platform's directory for state.
+///
+/// ```
+/// use charm_telemetry_core::Environment;
+/// use charm_telemetry_core::delivery::state_dir;
+///
+/// let environment = Environment::from_pairs([("CHARM_STATE_DIR", "/var/lib/charm")]);
+/// assert_eq!(state_dir(&environment), Some("/var/lib/charm".into()));
+/// assert_eq!(state_dir(&Environment::default()), None);
+/// ```
 pub fn state_dir(environment: &Environment) -> Option<PathBuf> {
     if let Some(dir) = environment.get("CHARM_STATE_DIR") {
         return Some(PathBuf::from(dir));

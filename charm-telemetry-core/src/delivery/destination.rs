@@ -12,6 +12,15 @@ use super::response::Response;
 use crate::outcome::DropReason;
 
 /// Why items could not be put into a body.
+///
+/// ```
+/// use charm_telemetry_core::delivery::{EncodeError, Item};
+///
+/// fn text(item: &Item) -> Result<&str, EncodeError> {
+///     Ok(std::str::from_utf8(item.bytes())?) // any error, by `?`
+/// }
+/// assert!(text(&Item::new(*b"\xff")).is_err());
+/// ```
 pub type EncodeError = Box<dyn Error + Send + Sync>;
 
 /// A place to which finished items are sent, and its rules.
@@ -29,6 +38,29 @@ pub type EncodeError = Box<dyn Error + Send + Sync>;
 ///   thread.
 /// - Only [`request`](Self::request) and [`greeting`](Self::greeting) see secrets; items never hold one, because
 ///   they may go to disk.
+///
+/// ```
+/// # use charm_telemetry_core::delivery::*;
+/// # use charm_telemetry_core::testing::ReceiverDouble;
+/// struct Vendor(String);
+///
+/// impl Destination for Vendor {
+///     fn name(&self) -> &str { "vendor" }
+///     fn identity(&self) -> String { self.0.clone() }
+///     fn limits(&self) -> Limits { Limits::default() }
+///     fn assemble(&self, items: &[Item]) -> Result<Body, EncodeError> {
+///         Ok(Body::new("application/x-ndjson", items.iter().map(Item::bytes).collect::<Vec<_>>().join(&b'\n')))
+///     }
+///     fn request(&self, _: &Sending<'_>) -> Request { Request::post(&self.0) }
+/// }
+/// # let receiver = ReceiverDouble::start();
+/// # let delivery = Delivery::start(Vendor(receiver.url("/intake")), DeliveryConfig::default())?;
+/// # delivery.send(Item::new(*b"{}"));
+/// # delivery.send(Item::new(*b"[]"));
+/// # delivery.shutdown(std::time::Duration::from_secs(10));
+/// # assert_eq!(receiver.requests()[0].body, b"{}\n[]");
+/// # Ok::<(), DeliveryError>(())
+/// ```
 pub trait Destination: Send + Sync + 'static {
     /// The name in reports and of the directory in the spool: lower-case letters, digits, `-`. Fixed for ever.
     fn name(&self) -> &str;
@@ -81,6 +113,14 @@ pub trait Destination: Send + Sync + 'static {
 }
 
 /// How much one request may hold, and how long items wait for company.
+///
+/// ```
+/// use charm_telemetry_core::delivery::Limits;
+///
+/// let limits = Limits { max_items: 100, ..Limits::default() };
+/// assert_eq!(limits.max_body_bytes, 4 * 1024 * 1024);
+/// assert_eq!(limits.linger.as_secs(), 1);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Items in one request.

@@ -9,6 +9,17 @@ use super::retry_after::parse_retry_after;
 use crate::outcome::DropReason;
 
 /// What to do with a batch after an answer.
+///
+/// ```
+/// use charm_telemetry_core::delivery::{Disposition, Response};
+///
+/// let classify = |answer: &Response| match answer.status {
+///     409 => Disposition::Delivered, // the vendor has this batch already
+///     _ => Disposition::standard(answer),
+/// };
+/// assert_eq!(classify(&Response::new(409)), Disposition::Delivered);
+/// assert_eq!(classify(&Response::new(413)), Disposition::TooLarge);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Disposition {
     /// All of it arrived.

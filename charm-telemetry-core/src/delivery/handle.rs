@@ -13,6 +13,29 @@ use super::shared::{Phase, Shared};
 ///
 /// When the last clone is dropped without [`shutdown`](Self::shutdown) (the exporter panicked), what was accepted is
 /// still sent or spooled, in the background.
+///
+/// ```
+/// # use charm_telemetry_core::delivery::*;
+/// # use charm_telemetry_core::testing::{Answer, ReceiverDouble};
+/// # use std::{sync::Arc, time::Duration};
+/// # struct Vendor(String);
+/// # impl Destination for Vendor {
+/// #     fn name(&self) -> &str { "vendor" }
+/// #     fn identity(&self) -> String { self.0.clone() }
+/// #     fn limits(&self) -> Limits { Limits::default() }
+/// #     fn assemble(&self, items: &[Item]) -> Result<Body, EncodeError> { Ok(Body::json(items[0].bytes())) }
+/// #     fn request(&self, _: &Sending<'_>) -> Request { Request::post(&self.0) }
+/// # }
+/// # let receiver = ReceiverDouble::start();
+/// # let destination = Vendor(receiver.url("/intake"));
+/// # let delivery = Delivery::start(destination, DeliveryConfig::default())?;
+/// assert!(delivery.send(Item::new(*b"{}"))); // never blocks
+/// assert!(delivery.flush(Duration::from_secs(10)));
+/// let report = delivery.shutdown(Duration::from_secs(10));
+/// assert_eq!(report.outcomes.delivered, 1);
+/// assert!(!delivery.send(Item::new(*b"{}")), "nothing is accepted any more");
+/// # Ok::<(), DeliveryError>(())
+/// ```
 #[derive(Clone)]
 pub struct DeliveryHandle {
     shared: Arc<Shared>,
@@ -70,6 +93,26 @@ impl DeliveryHandle {
 }
 
 /// The reports of every delivery of this process, those that are shut down too, by name.
+///
+/// ```
+/// # use charm_telemetry_core::delivery::*;
+/// # use charm_telemetry_core::testing::{Answer, ReceiverDouble};
+/// # use std::{sync::Arc, time::Duration};
+/// # struct Vendor(String);
+/// # impl Destination for Vendor {
+/// #     fn name(&self) -> &str { "listed" }
+/// #     fn identity(&self) -> String { self.0.clone() }
+/// #     fn limits(&self) -> Limits { Limits::default() }
+/// #     fn assemble(&self, items: &[Item]) -> Result<Body, EncodeError> { Ok(Body::json(items[0].bytes())) }
+/// #     fn request(&self, _: &Sending<'_>) -> Request { Request::post(&self.0) }
+/// # }
+/// # let receiver = ReceiverDouble::start();
+/// # let destination = Vendor(receiver.url("/intake"));
+/// let delivery = Delivery::start(destination, DeliveryConfig::default())?;
+/// assert!(reports().iter().any(|report| report.destination == "listed"));
+/// # delivery.shutdown(Duration::from_secs(10));
+/// # Ok::<(), DeliveryError>(())
+/// ```
 pub fn reports() -> Vec<DeliveryReport> {
     let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut reports: Vec<_> = known.iter().map(|shared| shared.report()).collect();

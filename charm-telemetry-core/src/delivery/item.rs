@@ -8,6 +8,15 @@ use std::sync::Arc;
 /// Bytes that a vendor encoded, with a number that only the vendor understands. Cheap to clone.
 ///
 /// The bytes go to the spool as they are: they hold no secret.
+///
+/// ```
+/// use charm_telemetry_core::delivery::Item;
+///
+/// const PATCH: u8 = 1;
+/// let item = Item::of_kind(PATCH, *b"{}");
+/// assert_eq!((item.kind(), item.bytes()), (PATCH, &b"{}"[..]));
+/// assert_eq!(format!("{item:?}"), "Item(kind 1, 2 bytes)", "what a user said is not shown");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Item {
     kind: u8,

@@ -5,6 +5,32 @@
 use std::fmt;
 
 /// Something about a destination that the operator should know.
+///
+/// ```
+/// # use charm_telemetry_core::delivery::*;
+/// # use charm_telemetry_core::testing::{Answer, ReceiverDouble};
+/// # use std::{sync::Arc, time::Duration};
+/// # struct Vendor(String);
+/// # impl Destination for Vendor {
+/// #     fn name(&self) -> &str { "vendor" }
+/// #     fn identity(&self) -> String { self.0.clone() }
+/// #     fn limits(&self) -> Limits { Limits::default() }
+/// #     fn assemble(&self, items: &[Item]) -> Result<Body, EncodeError> { Ok(Body::json(items[0].bytes())) }
+/// #     fn request(&self, _: &Sending<'_>) -> Request { Request::post(&self.0) }
+/// # }
+/// # let receiver = ReceiverDouble::start();
+/// # let destination = Vendor(receiver.url("/intake"));
+/// # receiver.answer_always(Answer::new(410));
+/// let (sender, notices) = std::sync::mpsc::channel();
+/// let mut config = DeliveryConfig::default();
+/// config.tell = Arc::new(move |notice| drop(sender.send(notice.clone())));
+/// let delivery = Delivery::start(destination, config)?;
+/// delivery.send(Item::new(*b"{}")); // the receiver answers 410
+/// let notice = notices.recv_timeout(Duration::from_secs(10)).expect("the operator is told");
+/// assert_eq!((&*notice.destination, notice.kind), ("vendor", NoticeKind::Dropped));
+/// # delivery.shutdown(Duration::from_secs(10));
+/// # Ok::<(), DeliveryError>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DeliveryNotice {
@@ -19,6 +45,16 @@ pub struct DeliveryNotice {
 }
 
 /// What a notice is about.
+///
+/// ```
+/// use charm_telemetry_core::delivery::{DeliveryConfig, NoticeKind};
+/// use std::sync::Arc;
+///
+/// let is_urgent = |kind| matches!(kind, NoticeKind::Paused | NoticeKind::Dropped);
+/// let mut config = DeliveryConfig::default();
+/// config.tell = Arc::new(move |notice| if is_urgent(notice.kind) { eprintln!("{notice}") });
+/// assert!(is_urgent(NoticeKind::Paused) && !is_urgent(NoticeKind::Retrying));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NoticeKind {

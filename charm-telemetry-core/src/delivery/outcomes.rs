@@ -10,6 +10,17 @@ use serde::Serialize;
 use crate::outcome::Dropped;
 
 /// How many items ended in which way. Its unit is the item (a span, a run), not the event.
+///
+/// ```
+/// use charm_telemetry_core::delivery::DeliveryOutcomes;
+///
+/// let mut outcomes = DeliveryOutcomes::default();
+/// outcomes.accepted = 3;
+/// outcomes.delivered = 2;
+/// assert!(!outcomes.is_balanced(), "one item has no outcome");
+/// outcomes.spooled = 1;
+/// assert!(outcomes.is_balanced());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DeliveryOutcomes {
@@ -43,6 +54,28 @@ impl DeliveryOutcomes {
 }
 
 /// The account of one destination.
+///
+/// ```
+/// # use charm_telemetry_core::delivery::*;
+/// # use charm_telemetry_core::testing::{Answer, ReceiverDouble};
+/// # use std::{sync::Arc, time::Duration};
+/// # struct Vendor(String);
+/// # impl Destination for Vendor {
+/// #     fn name(&self) -> &str { "vendor" }
+/// #     fn identity(&self) -> String { self.0.clone() }
+/// #     fn limits(&self) -> Limits { Limits::default() }
+/// #     fn assemble(&self, items: &[Item]) -> Result<Body, EncodeError> { Ok(Body::json(items[0].bytes())) }
+/// #     fn request(&self, _: &Sending<'_>) -> Request { Request::post(&self.0) }
+/// # }
+/// # let receiver = ReceiverDouble::start();
+/// # let destination = Vendor(receiver.url("/intake"));
+/// # let delivery = Delivery::start(destination, DeliveryConfig::default())?;
+/// delivery.send(Item::new(*b"{}"));
+/// let report = delivery.shutdown(Duration::from_secs(10));
+/// assert_eq!(report.state, DeliveryState::Finished);
+/// assert_eq!(report.to_string(), "vendor: finished: accepted=1 delivered=1 spooled=0 dropped=0 requests=1");
+/// # Ok::<(), DeliveryError>(())
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct DeliveryReport {
@@ -61,6 +94,13 @@ pub struct DeliveryReport {
 }
 
 /// How a destination stands.
+///
+/// ```
+/// use charm_telemetry_core::delivery::DeliveryState;
+///
+/// assert_eq!(DeliveryState::default(), DeliveryState::Ok);
+/// assert_eq!(DeliveryState::CutOff.name(), "cut_off");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

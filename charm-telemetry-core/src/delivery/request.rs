@@ -7,6 +7,14 @@ use std::borrow::Cow;
 use crate::secret::Secret;
 
 /// The body of one request, before compression.
+///
+/// ```
+/// use charm_telemetry_core::delivery::Body;
+///
+/// let body = Body::new("application/x-ndjson", "{}\n{}\n");
+/// assert_eq!((body.bytes.len(), &*body.content_type), (6, "application/x-ndjson"));
+/// assert_eq!(Body::json("[]").content_type, "application/json");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
     /// The bytes.
@@ -28,6 +36,13 @@ impl Body {
 }
 
 /// How a body is compressed.
+///
+/// ```
+/// use charm_telemetry_core::delivery::Encoding;
+///
+/// assert_eq!(Encoding::default().token(), Some("gzip"));
+/// assert_eq!(Encoding::Identity.token(), None);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
     /// As it is.
@@ -51,6 +66,31 @@ impl Encoding {
 }
 
 /// What is known of a request when its headers are written.
+///
+/// ```
+/// # use charm_telemetry_core::delivery::*;
+/// # use charm_telemetry_core::testing::{Answer, ReceiverDouble};
+/// # use std::{sync::Arc, time::Duration};
+/// # struct Vendor(String);
+/// # impl Destination for Vendor {
+/// #     fn name(&self) -> &str { "vendor" }
+/// #     fn identity(&self) -> String { self.0.clone() }
+/// #     fn limits(&self) -> Limits { Limits::default() }
+/// #     fn assemble(&self, items: &[Item]) -> Result<Body, EncodeError> { Ok(Body::json(items[0].bytes())) }
+/// fn request(&self, sending: &Sending<'_>) -> Request {
+///     Request::post(&self.0)
+///         .header("X-Batch", sending.batch_id)
+///         .header("X-Items", sending.items.to_string())
+/// }
+/// # }
+/// # let receiver = ReceiverDouble::start();
+/// # let destination = Vendor(receiver.url("/intake"));
+/// # let delivery = Delivery::start(destination, DeliveryConfig::default())?;
+/// # delivery.send(Item::new(*b"{}"));
+/// # delivery.shutdown(Duration::from_secs(10));
+/// # assert_eq!(receiver.requests()[0].header("x-items"), Some("1"));
+/// # Ok::<(), DeliveryError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Sending<'a> {
@@ -69,6 +109,17 @@ pub struct Sending<'a> {
 }
 
 /// Where a request goes and with which headers.
+///
+/// ```
+/// use charm_telemetry_core::Secret;
+/// use charm_telemetry_core::delivery::Request;
+///
+/// let request = Request::post("https://example.com/intake")
+///     .header("X-Source", "charm")
+///     .secret_header("Api-Key", Secret::new("sesame"));
+/// assert_eq!(request.headers().count(), 2);
+/// assert!(!format!("{request:?}").contains("sesame"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Request {
     pub(crate) method: Method,
@@ -77,6 +128,13 @@ pub struct Request {
 }
 
 /// The methods that are needed.
+///
+/// ```
+/// use charm_telemetry_core::delivery::{Method, Request};
+///
+/// let request = Request::post("https://example.com/traces/7").method(Method::Put);
+/// assert_eq!(request.url(), "https://example.com/traces/7");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// To ask.
@@ -88,6 +146,16 @@ pub enum Method {
 }
 
 /// The value of a header.
+///
+/// ```
+/// use charm_telemetry_core::Secret;
+/// use charm_telemetry_core::delivery::{HeaderText, Request};
+///
+/// let request = Request::get("https://example.com/info").secret_header("Api-Key", Secret::new("sesame"));
+/// let (name, value) = request.headers().next().expect("it was just added");
+/// assert_eq!((name, value), ("Api-Key", &HeaderText::Secret(Secret::new("sesame"))));
+/// assert!(!format!("{value:?}").contains("sesame"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeaderText {
     /// Anyone may see it.

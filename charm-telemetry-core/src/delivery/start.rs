@@ -17,10 +17,50 @@ use super::transport::{HttpTransport, Transport};
 use crate::spool::{FileSystem, RealFileSystem};
 
 /// Starts deliveries.
+///
+/// ```
+/// # use charm_telemetry_core::delivery::*;
+/// # use charm_telemetry_core::testing::{Answer, ReceiverDouble};
+/// # use std::{sync::Arc, time::Duration};
+/// # struct Vendor(String);
+/// # impl Destination for Vendor {
+/// #     fn name(&self) -> &str { "vendor" }
+/// #     fn identity(&self) -> String { self.0.clone() }
+/// #     fn limits(&self) -> Limits { Limits::default() }
+/// #     fn assemble(&self, items: &[Item]) -> Result<Body, EncodeError> { Ok(Body::json(items[0].bytes())) }
+/// #     fn request(&self, _: &Sending<'_>) -> Request { Request::post(&self.0) }
+/// # }
+/// # let receiver = ReceiverDouble::start();
+/// # let destination = Vendor(receiver.url("/intake"));
+/// let delivery = Delivery::start(destination, DeliveryConfig::default())?;
+/// delivery.send(Item::new(*b"{}"));
+/// assert!(delivery.shutdown(Duration::from_secs(10)).outcomes.is_balanced());
+/// assert_eq!(receiver.requests().len(), 1);
+/// # Ok::<(), DeliveryError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery;
 
 /// Why a delivery cannot start.
+///
+/// ```
+/// # use charm_telemetry_core::delivery::*;
+/// # use charm_telemetry_core::testing::{Answer, ReceiverDouble};
+/// # use std::{sync::Arc, time::Duration};
+/// # struct Vendor(String);
+/// # impl Destination for Vendor {
+/// #     fn name(&self) -> &str { "My Vendor" }
+/// #     fn identity(&self) -> String { self.0.clone() }
+/// #     fn limits(&self) -> Limits { Limits::default() }
+/// #     fn assemble(&self, items: &[Item]) -> Result<Body, EncodeError> { Ok(Body::json(items[0].bytes())) }
+/// #     fn request(&self, _: &Sending<'_>) -> Request { Request::post(&self.0) }
+/// # }
+/// # let receiver = ReceiverDouble::start();
+/// # let destination = Vendor(receiver.url("/intake"));
+/// // `name` of the destination answers "My Vendor".
+/// let Err(error) = Delivery::start(destination, DeliveryConfig::default()) else { panic!("a bad name") };
+/// assert!(matches!(error, DeliveryError::Name(name) if name == "My Vendor"));
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
     /// The name is not lower-case letters, digits and `-`. Give the destination another one.

@@ -13,6 +13,13 @@ use super::owned::{self, LOCK};
 use super::store::parse_name;
 
 /// Why a spool could not be looked at.
+///
+/// ```
+/// use std::path::Path;
+///
+/// let error = charm_telemetry_core::spool::list(Path::new("no\0path")).unwrap_err();
+/// assert!(error.to_string().starts_with("the spool `no"));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error("the spool `{}` cannot be read: {source}", path.display())]
 pub struct SpoolError {
@@ -21,6 +28,23 @@ pub struct SpoolError {
 }
 
 /// One file of a spool.
+///
+/// ```
+/// # use charm_telemetry_core::spool;
+/// # let state = tempfile::tempdir()?;
+/// # let state_dir = state.path();
+/// # let dir = state_dir.join("spool/vendor/00000000000000ff.17-2a");
+/// # std::fs::create_dir_all(&dir)?;
+/// # std::fs::write(dir.join("00000000000000000007-512.batch"), "")?;
+/// # std::fs::write(dir.join("00000000000000000003-20.bad"), "")?;
+/// let mut items = 0;
+/// for file in spool::list(state_dir)? {
+///     println!("{}: {} items in {} bytes", file.destination, file.items, file.bytes);
+///     items += file.items;
+/// }
+/// assert_eq!(items, 532);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SpoolFile {
@@ -41,6 +65,20 @@ pub struct SpoolFile {
 }
 
 /// What a file of a spool is.
+///
+/// ```
+/// # use charm_telemetry_core::spool::{self, SpoolStatus};
+/// # let state = tempfile::tempdir()?;
+/// # let state_dir = state.path();
+/// # let dir = state_dir.join("spool/vendor/00000000000000ff.17-2a");
+/// # std::fs::create_dir_all(&dir)?;
+/// # std::fs::write(dir.join("00000000000000000007-512.batch"), "")?;
+/// # std::fs::write(dir.join("00000000000000000003-20.bad"), "")?;
+/// // `00000000000000000003-20.bad` and `00000000000000000007-512.batch` lie there.
+/// let statuses: Vec<_> = spool::list(state_dir)?.iter().map(|file| file.status).collect();
+/// assert_eq!(statuses, [SpoolStatus::Bad, SpoolStatus::Waiting]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -57,6 +95,21 @@ pub enum SpoolStatus {
 
 /// Every file of the spool below a state directory, by destination and age.
 ///
+/// ```
+/// # use charm_telemetry_core::spool;
+/// # let state = tempfile::tempdir()?;
+/// # let state_dir = state.path();
+/// # let dir = state_dir.join("spool/vendor/00000000000000ff.17-2a");
+/// # std::fs::create_dir_all(&dir)?;
+/// # std::fs::write(dir.join("00000000000000000007-512.batch"), "")?;
+/// # std::fs::write(dir.join("00000000000000000003-20.bad"), "")?;
+/// let files = spool::list(state_dir)?;
+/// let waiting: u64 = files.iter().filter(|file| !file.in_use).map(|file| file.items).sum();
+/// assert_eq!((files.len(), waiting), (2, 532));
+/// # assert!(spool::list(&state_dir.join("elsewhere"))?.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// The directory cannot be read. One that is not there has no files.
 pub fn list(state_dir: &Path) -> Result<Vec<SpoolFile>, SpoolError> {
@@ -70,6 +123,20 @@ pub fn list(state_dir: &Path) -> Result<Vec<SpoolFile>, SpoolError> {
 }
 
 /// Deletes the files of which `is_unwanted` says so, but for those of processes that live. Returns what was deleted.
+///
+/// ```
+/// # use charm_telemetry_core::spool::{self, SpoolStatus};
+/// # let state = tempfile::tempdir()?;
+/// # let state_dir = state.path();
+/// # let dir = state_dir.join("spool/vendor/00000000000000ff.17-2a");
+/// # std::fs::create_dir_all(&dir)?;
+/// # std::fs::write(dir.join("00000000000000000007-512.batch"), "")?;
+/// # std::fs::write(dir.join("00000000000000000003-20.bad"), "")?;
+/// let gone = spool::purge(state_dir, |file| file.status == SpoolStatus::Bad)?;
+/// assert_eq!(gone.len(), 1);
+/// assert_eq!(spool::list(state_dir)?.len(), 1, "what waits to be sent is still there");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// The directory cannot be read. A file that cannot be deleted is not in the list.

@@ -3,6 +3,19 @@
 //! Rule: an event that cannot be placed is counted here and does no other harm.
 
 /// Counts since the assembler was made.
+///
+/// ```
+/// # use charm_telemetry_core::{EventTime, RawValue, RunId, trace::*};
+/// # use std::time::{Duration, SystemTime};
+/// # let (run, wall) = (RunId::new(), SystemTime::now());
+/// # let at = |s| Moment { run, call: None, parent: None, time: EventTime { wall, monotonic: Duration::from_secs(s) } };
+/// # let mut trace = TraceAssembler::new(&TelemetrySettings::default(), TraceLimits::default());
+/// // `trace` is a `TraceAssembler`, `at` makes the `Moment` of a second.
+/// trace.run_end(at(1), RawValue::NULL);
+/// trace.tool_start(at(2), "search", "Oslo"); // too late
+/// assert_eq!(trace.counters().after_run, 1);
+/// assert_eq!(trace.counters().spans, 1, "and no span came of it");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TraceCounters {

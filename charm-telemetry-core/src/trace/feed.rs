@@ -16,6 +16,26 @@ use super::unsampled::{Kept, Unsampled};
 use crate::exporter::HookResult;
 
 /// The field that every [`SpanExporter`] has. It makes itself ready when the first event comes.
+///
+/// ```
+/// # use charm_telemetry_core::{HookResult, testing::ExporterHarness};
+/// # use charm_telemetry_core::trace::{FinishedSpan, SpanExporter, SpanFeed, TelemetrySettings};
+/// # #[derive(Default)]
+/// # struct Names { feed: SpanFeed, sent: Vec<String> }
+/// impl SpanExporter for Names {
+///     fn feed(&mut self) -> &mut SpanFeed { &mut self.feed }
+///     fn span(&mut self, span: FinishedSpan) -> HookResult {
+///         Ok(self.sent.push(format!("{}: {}", span.head.name, self.feed.settings().tags)))
+///     }
+/// }
+/// # let mut settings = TelemetrySettings::default();
+/// # settings.tags = "team=search".parse()?;
+/// # let mut harness = ExporterHarness::new(Names::default()).configured(settings);
+/// # harness.run_start(&())?;
+/// # harness.run_end(&())?;
+/// # assert_eq!(harness.exporter().sent, ["agent: team=search"]);
+/// # Ok::<(), charm_telemetry_core::HookError>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct SpanFeed {
     settings: Arc<TelemetrySettings>,

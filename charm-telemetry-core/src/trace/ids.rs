@@ -14,6 +14,16 @@ use crate::id::{CallId, RunId};
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Names a trace: 16 bytes, not all zero. Without a remote parent they are those of the run id.
+///
+/// ```
+/// use charm_telemetry_core::RunId;
+/// use charm_telemetry_core::trace::TraceId;
+///
+/// let run = RunId::new();
+/// assert_eq!(TraceId::of_run(run).as_bytes(), run.as_bytes());
+/// assert_eq!(TraceId::of_run(run).to_string().len(), 32);
+/// assert_eq!(TraceId::from_bytes([0; 16]), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TraceId([u8; 16]);
 

@@ -24,6 +24,22 @@ pub(super) const REMEMBERED_RUNS: usize = 1024;
 
 /// The bounds of one assembler. Over a bound, the oldest open span is closed as aborted, or content is cut; both are
 /// counted, and a cut content says so.
+///
+/// ```
+/// # use charm_telemetry_core::{EventTime, RawValue, RunId, trace::*};
+/// # use std::time::{Duration, SystemTime};
+/// # let (run, wall) = (RunId::new(), SystemTime::now());
+/// # let at = |s| Moment { run, call: None, parent: None, time: EventTime { wall, monotonic: Duration::from_secs(s) } };
+/// // `trace` is a `TraceAssembler`, `at` makes the `Moment` of a second.
+/// let mut limits = TraceLimits::default();
+/// limits.content_bytes = 9;
+/// let mut trace = TraceAssembler::new(&TelemetrySettings::default(), limits);
+/// trace.tool_start(at(0), "search", "Stavanger in winter");
+/// trace.tool_end(at(1), "search", "cold");
+/// # let Some(TraceOutput::Finished(span)) = trace.next_output() else { panic!("it has ended") };
+/// let input = span.input.expect("it was cut, not left out");
+/// assert_eq!((&*input.text(), input.is_truncated()), ("Stavanger", true));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TraceLimits {

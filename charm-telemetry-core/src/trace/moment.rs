@@ -7,6 +7,17 @@ use crate::exporter::HookContext;
 use crate::id::{CallId, RunId};
 
 /// Whose an event is and when it was.
+///
+/// ```
+/// # use charm_telemetry_core::{EventTime, RawValue, RunId};
+/// # use charm_telemetry_core::trace::{Moment, TelemetrySettings, TraceAssembler, TraceLimits};
+/// # use std::time::{Duration, SystemTime};
+/// # let mut trace = TraceAssembler::new(&TelemetrySettings::default(), TraceLimits::default());
+/// let time = EventTime { wall: SystemTime::now(), monotonic: Duration::ZERO };
+/// let moment = Moment { run: RunId::new(), call: None, parent: None, time };
+/// trace.run_start(moment, RawValue::NULL);
+/// assert_eq!(trace.open_runs(), 1);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// The run.

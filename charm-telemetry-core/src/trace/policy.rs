@@ -10,6 +10,15 @@ use super::span::{FinishedSpan, SpanError, SpanStatus, StartedSpan};
 const WITHHELD: &str = "[content withheld]";
 
 /// The operator's choice for all exporters: `CHARM_TELEMETRY_CONTENT`.
+///
+/// ```
+/// use charm_telemetry_core::trace::ContentPolicy;
+///
+/// let policy: ContentPolicy = "off".parse()?;
+/// assert!(!policy.allows(true), "whatever the vendor's convention says");
+/// assert!(ContentPolicy::VendorDefault.allows(true));
+/// # Ok::<(), &'static str>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ContentPolicy {
     /// As the vendor's convention has it.

@@ -1,6 +1,8 @@
 //! What a span is: what is known when it starts, and all of it when it has ended.
 //!
 //! Rule: a finished span is complete in itself. A vendor maps it and asks nobody else.
+//!
+//! Long because each of its types has an example, and the parts of a span are best read together.
 
 use std::iter;
 use std::sync::Arc;
@@ -15,6 +17,16 @@ use crate::event::TokenUsage;
 use crate::id::{CallId, RunId};
 
 /// What a span is about.
+///
+/// ```
+/// use charm_telemetry_core::trace::SpanKind;
+///
+/// let operation = |kind| match kind {
+///     SpanKind::Llm => "chat".to_owned(),
+///     other => format!("run {}", other.name()),
+/// };
+/// assert_eq!(operation(SpanKind::Tool), "run tool");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SpanKind {
     /// A run of the agent: the root of its spans.
@@ -28,6 +40,22 @@ pub enum SpanKind {
 }
 
 /// What is known of a span from its start on: who it is and where it stands.
+///
+/// ```
+/// # use charm_telemetry_core::{EventTime, RawValue, RunId, trace::*};
+/// # use std::time::{Duration, SystemTime};
+/// # let (run, wall) = (RunId::new(), SystemTime::now());
+/// # let at = |s| Moment { run, call: None, parent: None, time: EventTime { wall, monotonic: Duration::from_secs(s) } };
+/// # let mut trace = TraceAssembler::new(&TelemetrySettings::default(), TraceLimits::default());
+/// # trace.run_start(at(0), RawValue::NULL);
+/// # trace.tool_start(at(1), "search", "Oslo");
+/// # trace.tool_end(at(3), "search", "found");
+/// # let Some(TraceOutput::Finished(span)) = trace.next_output() else { panic!("it has ended") };
+/// // A tool was called in a run.
+/// assert_eq!((span.head.kind, &*span.head.name), (SpanKind::Tool, "search"));
+/// assert_eq!(span.head.parent_span_id(), Some(SpanId::of_run(run)));
+/// assert_eq!(span.head.root().kind, SpanKind::Agent);
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SpanHead {
@@ -56,6 +84,20 @@ pub struct SpanHead {
 }
 
 /// A span that has begun: for vendors that show runs while they last.
+///
+/// ```
+/// # use charm_telemetry_core::{EventTime, RawValue, RunId, trace::*};
+/// # use std::time::{Duration, SystemTime};
+/// # let (run, wall) = (RunId::new(), SystemTime::now());
+/// # let at = |s| Moment { run, call: None, parent: None, time: EventTime { wall, monotonic: Duration::from_secs(s) } };
+/// # let mut trace = TraceAssembler::new(&TelemetrySettings::default(), TraceLimits::default());
+/// // `trace` is a `TraceAssembler`, `at` makes the `Moment` of a second.
+/// let mut trace = trace.report_starts(true);
+/// trace.tool_start(at(1), "search", "Oslo");
+/// let Some(TraceOutput::Started(span)) = trace.next_output() else { panic!("it has begun") };
+/// assert_eq!(&*span.head.name, "search");
+/// assert_eq!(span.input.as_ref().map(Content::text).as_deref(), Some("Oslo"));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StartedSpan {
@@ -72,6 +114,21 @@ pub struct StartedSpan {
 }
 
 /// A span that has ended.
+///
+/// ```
+/// # use charm_telemetry_core::{EventTime, RawValue, RunId, trace::*};
+/// # use std::time::{Duration, SystemTime};
+/// # let (run, wall) = (RunId::new(), SystemTime::now());
+/// # let at = |s| Moment { run, call: None, parent: None, time: EventTime { wall, monotonic: Duration::from_secs(s) } };
+/// # let mut trace = TraceAssembler::new(&TelemetrySettings::default(), TraceLimits::default());
+/// // `trace` is a `TraceAssembler`, `at` makes the `Moment` of a second.
+/// trace.tool_start(at(1), "search", "Oslo");
+/// trace.tool_end(at(3), "search", "two museums");
+/// let Some(TraceOutput::Finished(span)) = trace.next_output() else { panic!("it has ended") };
+/// let line = format!("{} {} took {:?}", span.head.kind.name(), span.head.name, span.duration);
+/// assert_eq!(line, "tool search took 2s");
+/// assert_eq!(span.output.as_ref().map(Content::text).as_deref(), Some("two museums"));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FinishedSpan {
@@ -115,6 +172,17 @@ pub struct FinishedSpan {
 }
 
 /// How a span ended.
+///
+/// ```
+/// use charm_telemetry_core::trace::{AbortReason, SpanStatus};
+///
+/// let text = |status: &SpanStatus| match status {
+///     SpanStatus::Ok => "ok".to_owned(),
+///     SpanStatus::Error(error) => error.message.clone(),
+///     SpanStatus::Aborted(reason) => reason.describe().to_owned(),
+/// };
+/// assert_eq!(text(&SpanStatus::Aborted(AbortReason::RunEnded)), "the run ended before the call did");
+/// ```
 #[derive(Clone, Debug)]
 pub enum SpanStatus {
     /// As it should.
@@ -126,6 +194,21 @@ pub enum SpanStatus {
 }
 
 /// What went wrong.
+///
+/// ```
+/// # use charm_telemetry_core::{EventTime, RawValue, RunId, trace::*};
+/// # use std::time::{Duration, SystemTime};
+/// # let (run, wall) = (RunId::new(), SystemTime::now());
+/// # let at = |s| Moment { run, call: None, parent: None, time: EventTime { wall, monotonic: Duration::from_secs(s) } };
+/// # let mut trace = TraceAssembler::new(&TelemetrySettings::default(), TraceLimits::default());
+/// # trace.tool_start(at(1), "search", "Osol");
+/// // `trace` is a `TraceAssembler`, `at` makes the `Moment` of a second.
+/// trace.tool_error(at(2), "search", "ValueError: no such city");
+/// # let Some(TraceOutput::Finished(span)) = trace.next_output() else { panic!("it has ended") };
+/// let error = span.error().expect("the call failed");
+/// assert_eq!(error.error_type.as_deref(), Some("ValueError"));
+/// assert_eq!(error.message, "ValueError: no such city");
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SpanError {
@@ -138,6 +221,21 @@ pub struct SpanError {
 }
 
 /// Why a span was closed although nobody said that it ended.
+///
+/// ```
+/// # use charm_telemetry_core::{EventTime, RawValue, RunId, trace::*};
+/// # use std::time::{Duration, SystemTime};
+/// # let (run, wall) = (RunId::new(), SystemTime::now());
+/// # let at = |s| Moment { run, call: None, parent: None, time: EventTime { wall, monotonic: Duration::from_secs(s) } };
+/// # let mut trace = TraceAssembler::new(&TelemetrySettings::default(), TraceLimits::default());
+/// # trace.run_start(at(0), RawValue::NULL);
+/// // `trace` is a `TraceAssembler`, `at` makes the `Moment` of a second.
+/// trace.tool_start(at(1), "search", "Oslo");
+/// trace.run_end(at(2), RawValue::NULL); // and nobody says what became of the call
+/// # let Some(TraceOutput::Finished(span)) = trace.next_output() else { panic!("it has ended") };
+/// assert!(matches!(span.status, SpanStatus::Aborted(AbortReason::RunEnded)));
+/// assert_eq!(AbortReason::RunEnded.describe(), "the run ended before the call did");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AbortReason {
     /// Its run ended.
@@ -151,6 +249,22 @@ pub enum AbortReason {
 }
 
 /// The tokens of a call as they came.
+///
+/// ```
+/// # use charm_telemetry_core::{EventTime, LlmEnd, LlmStart, RunId, trace::*};
+/// # use std::time::{Duration, SystemTime};
+/// # let (run, wall) = (RunId::new(), SystemTime::now());
+/// # let at = |s| Moment { run, call: None, parent: None, time: EventTime { wall, monotonic: Duration::from_secs(s) } };
+/// # let mut trace = TraceAssembler::new(&TelemetrySettings::default(), TraceLimits::default());
+/// // `trace` is a `TraceAssembler`, `at` makes the `Moment` of a second.
+/// trace.llm_start(at(0), &LlmStart::new("gpt-4o"));
+/// (2..5).for_each(|second| trace.llm_new_token(at(second), "word "));
+/// trace.llm_end(at(6), &LlmEnd::new());
+/// # let Some(TraceOutput::Finished(span)) = trace.next_output() else { panic!("it has ended") };
+/// let streaming = span.streaming.expect("there were tokens");
+/// assert_eq!(streaming.time_to_first_token, Some(Duration::from_secs(2)));
+/// assert_eq!(streaming.time_per_token(), Some(Duration::from_secs(1)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Streaming {
@@ -165,6 +279,21 @@ pub struct Streaming {
 }
 
 /// A point in time within a span.
+///
+/// ```
+/// # use charm_telemetry_core::{EventTime, RawValue, RunId, trace::*};
+/// # use std::time::{Duration, SystemTime};
+/// # let (run, wall) = (RunId::new(), SystemTime::now());
+/// # let at = |s| Moment { run, call: None, parent: None, time: EventTime { wall, monotonic: Duration::from_secs(s) } };
+/// # let mut trace = TraceAssembler::new(&TelemetrySettings::default(), TraceLimits::default());
+/// # trace.run_start(at(0), RawValue::NULL);
+/// // `trace` is a `TraceAssembler`, `at` makes the `Moment` of a second.
+/// trace.agent_action(at(1), "search", "Oslo");
+/// trace.run_end(at(2), RawValue::NULL);
+/// # let Some(TraceOutput::Finished(span)) = trace.next_output() else { panic!("it has ended") };
+/// assert_eq!(&*span.events[0].name, "agent_action");
+/// assert_eq!(span.events[0].time, wall + Duration::from_secs(1));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SpanEvent {
@@ -177,6 +306,23 @@ pub struct SpanEvent {
 }
 
 /// The sums of a run.
+///
+/// ```
+/// # use charm_telemetry_core::{EventTime, RawValue, RunId, trace::*};
+/// # use std::time::{Duration, SystemTime};
+/// # let (run, wall) = (RunId::new(), SystemTime::now());
+/// # let at = |s| Moment { run, call: None, parent: None, time: EventTime { wall, monotonic: Duration::from_secs(s) } };
+/// # let mut trace = TraceAssembler::new(&TelemetrySettings::default(), TraceLimits::default());
+/// # trace.run_start(at(0), RawValue::NULL);
+/// // `trace` is a `TraceAssembler`, `at` makes the `Moment` of a second.
+/// trace.tool_start(at(1), "search", "Osol");
+/// trace.tool_error(at(2), "search", "no such city");
+/// trace.run_end(at(3), RawValue::NULL);
+/// # trace.next_output();
+/// # let Some(TraceOutput::Finished(span)) = trace.next_output() else { panic!("it has ended") };
+/// let totals = span.totals.expect("the span of a run has them");
+/// assert_eq!((totals.tool_calls, totals.failed_calls, totals.llm_calls), (1, 1, 0));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunTotals {
@@ -193,6 +339,25 @@ pub struct RunTotals {
 }
 
 /// What an assembler gives.
+///
+/// ```
+/// # use charm_telemetry_core::{EventTime, RawValue, RunId, trace::*};
+/// # use std::time::{Duration, SystemTime};
+/// # let (run, wall) = (RunId::new(), SystemTime::now());
+/// # let at = |s| Moment { run, call: None, parent: None, time: EventTime { wall, monotonic: Duration::from_secs(s) } };
+/// # let mut trace = TraceAssembler::new(&TelemetrySettings::default(), TraceLimits::default());
+/// # let mut trace = trace.report_starts(true);
+/// # let mut lines = Vec::new();
+/// # trace.run_start(at(0), RawValue::NULL);
+/// # trace.run_end(at(3), RawValue::NULL);
+/// while let Some(output) = trace.next_output() {
+///     lines.push(match output {
+///         TraceOutput::Started(span) => format!("{} began", span.head.name),
+///         TraceOutput::Finished(span) => format!("{} took {:?}", span.head.name, span.duration),
+///     });
+/// }
+/// assert_eq!(lines, ["agent began", "agent took 3s"]);
+/// ```
 #[derive(Clone, Debug)]
 pub enum TraceOutput {
     /// A span has begun. Only if starts are asked for.

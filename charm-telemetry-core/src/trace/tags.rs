@@ -21,6 +21,14 @@ const MAX_CHARS: usize = 200;
 pub struct Tags(Vec<(String, String)>);
 
 /// What is wrong with a list of tags.
+///
+/// ```
+/// use charm_telemetry_core::trace::{Tags, TagsError};
+///
+/// let error = "team".parse::<Tags>().unwrap_err();
+/// assert_eq!(error, TagsError::NoValue("team".to_owned()));
+/// assert_eq!(error.to_string(), "the tag `team` has no value; write `key=value,key2=value2`");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TagsError {
     /// A tag has no `=`.

@@ -28,6 +28,14 @@ pub struct TraceParent {
 }
 
 /// Why a `traceparent` is none. The standard wants it ignored then; the variable's owner should mend it.
+///
+/// ```
+/// use charm_telemetry_core::trace::{TraceParent, TraceParentError};
+///
+/// assert_eq!("00-1-2-01".parse::<TraceParent>(), Err(TraceParentError::Shape));
+/// let zeros = format!("00-{:032}-{:016}-01", 0, 0);
+/// assert_eq!(zeros.parse::<TraceParent>(), Err(TraceParentError::Zero));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TraceParentError {
     /// It has another shape.
