@@ -20,6 +20,22 @@ use crate::token_stream::TokenStream;
 const DROPPED: &str = "the call was dropped before it was finished";
 
 /// A call of a model that is going on.
+///
+/// ```
+/// # use charm_telemetry_core::{LlmEnd, LlmStart, Manager, TokenUsage, testing::MemoryWriter};
+/// # let seen = MemoryWriter::new();
+/// # let manager = Manager::builder().stdout(seen.clone()).start()?;
+/// # let run = manager.start_run(&"hi");
+/// let mut call = run.llm_call(LlmStart::new("gpt-4o"));
+/// for token in ["Hel", "lo"] {
+///     call.token(token);
+/// }
+/// call.finish(LlmEnd::new().usage(TokenUsage::new(8, 2)));
+/// # run.finish("Hello");
+/// # manager.shutdown(std::time::Duration::from_secs(5));
+/// assert!(seen.text().contains("lo"));
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a call that is dropped unfinished is an error event"]
 pub struct LlmCall {
@@ -29,6 +45,18 @@ pub struct LlmCall {
 }
 
 /// A call of a tool that is going on.
+///
+/// ```
+/// # use charm_telemetry_core::{LlmEnd, LlmStart, Manager, testing::MemoryWriter};
+/// # let manager = Manager::builder().stdout(MemoryWriter::new()).start()?;
+/// # let run = manager.start_run(&"hi");
+/// let search = run.tool_call("search", "Oslo");
+/// let summary = search.llm_call(LlmStart::new("gpt-4o")); // a call within the call
+/// assert_ne!(summary.id(), search.id());
+/// summary.finish(LlmEnd::new().output("a city"));
+/// search.finish("Oslo is a city.");
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a call that is dropped unfinished is an error event"]
 pub struct ToolCall {
@@ -37,6 +65,19 @@ pub struct ToolCall {
 }
 
 /// A search for documents that is going on.
+///
+/// ```
+/// # use charm_telemetry_core::{Manager, testing::MemoryWriter};
+/// # let manager = Manager::builder().stdout(MemoryWriter::new()).start()?;
+/// # let run = manager.start_run(&"hi");
+/// # let documents_about = |_| Ok::<_, std::io::Error>(["Oslo is a city."]);
+/// let search = run.retriever_call("wiki", "Oslo");
+/// match documents_about("Oslo") {
+///     Ok(documents) => search.finish(&documents),
+///     Err(error) => search.fail(&error.to_string()),
+/// }
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a call that is dropped unfinished is an error event"]
 pub struct RetrieverCall {

@@ -6,6 +6,19 @@ use crate::environment::EnvironmentReader;
 use crate::exporter::TelemetryExporter;
 
 /// One exporter that is compiled in. Written by `#[charm_exporter]`.
+///
+/// ```
+/// # use charm_telemetry_core::{Registry, TelemetryExporter, charm_exporter};
+/// /// Rings when a run fails.
+/// #[charm_exporter("bell")]
+/// struct Bell;
+/// # impl TelemetryExporter for Bell {}
+///
+/// let bell = Registry::linked()?.get("bell").expect("it is compiled in").descriptor;
+/// assert_eq!(bell.doc, "Rings when a run fails.");
+/// assert!(bell.type_name.ends_with("::Bell"));
+/// # Ok::<(), charm_telemetry_core::RegistryError>(())
+/// ```
 #[derive(Debug)]
 pub struct ExporterDescriptor {
     /// The name that `charm.yaml` uses.
@@ -23,6 +36,21 @@ pub struct ExporterDescriptor {
 }
 
 /// One field of an exporter that comes from the environment.
+///
+/// ```
+/// # use charm_telemetry_core::{Registry, Secret, TelemetryExporter, charm_exporter};
+/// #[charm_exporter("pager")]
+/// struct Pager {
+///     #[env("PAGER_KEY")]
+///     key: Secret,
+/// }
+/// # impl TelemetryExporter for Pager {}
+///
+/// let key = &Registry::linked()?.get("pager").expect("it is compiled in").descriptor.variables[0];
+/// assert_eq!(key.names, ["PAGER_KEY"]);
+/// assert!(key.required && key.secret);
+/// # Ok::<(), charm_telemetry_core::RegistryError>(())
+/// ```
 #[derive(Debug)]
 pub struct VariableDescriptor {
     /// The names to look under; the first that is set wins.
@@ -38,9 +66,31 @@ pub struct VariableDescriptor {
 }
 
 /// Builds an exporter from the environment. `None` after problems were recorded in the reader.
+///
+/// ```
+/// use charm_telemetry_core::{Environment, EnvironmentReader, Factory, TelemetryExporter};
+///
+/// struct Silent;
+/// impl TelemetryExporter for Silent {}
+///
+/// let build: Factory = |_reader| Some(Box::new(Silent));
+/// assert!(build(&mut EnvironmentReader::new(&Environment::default())).is_some());
+/// ```
 pub type Factory = fn(&mut EnvironmentReader<'_>) -> Option<Box<dyn TelemetryExporter>>;
 
 /// An entry of the registry: what the exporter says of itself, and how to build it.
+///
+/// ```
+/// # use charm_telemetry_core::{Environment, EnvironmentReader, Registry, TelemetryExporter, charm_exporter};
+/// #[charm_exporter("quiet")]
+/// struct Quiet;
+/// # impl TelemetryExporter for Quiet {}
+///
+/// let entry = Registry::linked()?.get("quiet").expect("it is compiled in");
+/// assert_eq!(entry.descriptor.name, "quiet");
+/// assert!((entry.build)(&mut EnvironmentReader::new(&Environment::default())).is_some());
+/// # Ok::<(), charm_telemetry_core::RegistryError>(())
+/// ```
 #[derive(Debug)]
 pub struct Registration {
     /// What it says of itself.

@@ -65,6 +65,21 @@ impl fmt::Debug for Environment {
 }
 
 /// A variable that is missing or cannot be read.
+///
+/// ```
+/// # use charm_telemetry_core::testing::ExporterHarness;
+/// # use charm_telemetry_core::{Environment, Secret, TelemetryExporter, charm_exporter};
+/// #[charm_exporter("siren")]
+/// struct Siren {
+///     #[env("SIREN_KEY")]
+///     key: Secret,
+/// }
+/// # impl TelemetryExporter for Siren {}
+///
+/// let problems = ExporterHarness::<Siren>::from_environment(&Environment::default()).err().unwrap();
+/// assert_eq!(problems[0].message, "needs `SIREN_KEY`; it is not set");
+/// assert!(problems[0].missing);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VariableProblem {
     /// The variable.
@@ -76,6 +91,24 @@ pub struct VariableProblem {
 }
 
 /// Reads the fields of one exporter and remembers what was wrong.
+///
+/// ```
+/// use charm_telemetry_core::{Environment, EnvironmentReader, TelemetryExporter};
+///
+/// struct Gauge;
+///
+/// impl TelemetryExporter for Gauge {
+///     fn prepare(&mut self, reader: &mut EnvironmentReader<'_>) {
+///         if reader.environment().get("GAUGE_UNIT") == Some("furlong") {
+///             reader.problem("GAUGE_UNIT", "`GAUGE_UNIT` is `furlong`; use `metre`");
+///         }
+///     }
+/// }
+/// # let environment = Environment::from_pairs([("GAUGE_UNIT", "furlong")]);
+/// # let mut reader = EnvironmentReader::new(&environment);
+/// # Gauge.prepare(&mut reader);
+/// # assert_eq!(reader.into_problems().len(), 1);
+/// ```
 #[derive(Debug)]
 pub struct EnvironmentReader<'a> {
     environment: &'a Environment,

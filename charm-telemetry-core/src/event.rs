@@ -11,6 +11,29 @@ use crate::id::{CallId, RunId};
 use crate::stream_event::StreamEvent;
 
 /// One event of one run.
+///
+/// ```
+/// # use charm_telemetry_core::{Event, EventKind, EventWriter, Manager};
+/// # struct Screen(std::sync::mpsc::Sender<String>);
+/// impl EventWriter for Screen {
+///     fn event(&mut self, event: &Event) {
+///         if let EventKind::ToolStart { tool_name, .. } = &event.kind {
+///             self.0.send(format!("{}: {tool_name}", event.sequence)).ok();
+///         }
+///     }
+/// #   fn flush(&mut self) -> std::io::Result<bool> { Ok(true) }
+/// #   fn is_full(&self) -> bool { false }
+///     // `flush` and `is_full` follow.
+/// }
+/// # let (sender, lines) = std::sync::mpsc::channel();
+/// # let manager = Manager::builder().stdout(Screen(sender)).start()?;
+/// # let run = manager.start_run(&"hi");
+/// # run.tool_call("search", "Oslo").finish("a city");
+/// # run.finish("a city");
+/// # manager.shutdown(std::time::Duration::from_secs(5));
+/// # assert_eq!(lines.try_iter().collect::<Vec<_>>(), ["2: search"]);
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Event {
@@ -29,6 +52,16 @@ pub struct Event {
 }
 
 /// When an event was emitted, on two clocks.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use charm_telemetry_core::testing::ManualClock;
+/// # let clock = ManualClock::new();
+/// let start = clock.now(); // in a hook: `cx.time()`
+/// # clock.advance(Duration::from_millis(250));
+/// let end = clock.now();
+/// assert_eq!(end.monotonic - start.monotonic, Duration::from_millis(250));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventTime {
     /// By the calendar. May step when the machine's clock is set.
@@ -40,6 +73,16 @@ pub struct EventTime {
 /// What happened.
 ///
 /// The fields carry the names of the hooks' arguments in the Charm contract.
+///
+/// ```
+/// # use charm_telemetry_core::{EventKind, Hook, Manager, testing::MemoryWriter};
+/// # let manager = Manager::builder().stdout(MemoryWriter::new()).start()?;
+/// # let run = manager.start_run(&"hi");
+/// let kind = EventKind::AgentAction { tool: "search".into(), tool_input: "Oslo".into() };
+/// assert_eq!(kind.hook(), Hook::AgentAction);
+/// run.emit(kind);
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -141,6 +184,14 @@ pub struct LlmStart {
 }
 
 /// What is known when a model's answer is complete.
+///
+/// ```
+/// use charm_telemetry_core::{LlmEnd, TokenUsage};
+///
+/// let end = LlmEnd::new().model("gpt-4o-2024-08-06").output("Hello").usage(TokenUsage::new(8, 2));
+/// assert_eq!(end.output.unwrap().get(), r#""Hello""#);
+/// assert_eq!(end.usage.unwrap().output_tokens, Some(2));
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct LlmEnd {
@@ -153,6 +204,16 @@ pub struct LlmEnd {
 }
 
 /// How many tokens a call of a model consumed, as the provider counts them.
+///
+/// ```
+/// use charm_telemetry_core::TokenUsage;
+///
+/// let told = r#"{"input_tokens": 120, "output_tokens": 40}"#;
+/// let usage: TokenUsage = serde_json::from_str(told)?;
+/// assert_eq!(usage, TokenUsage::new(120, 40));
+/// assert_eq!(usage.total_tokens, None, "nothing is added up that the provider did not tell");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -273,6 +334,19 @@ fn optional_len(json: Option<&RawValue>) -> usize {
 }
 
 /// The hooks of an exporter, one bit each.
+///
+/// ```
+/// use charm_telemetry_core::testing::ExporterHarness;
+/// use charm_telemetry_core::{Hook, TelemetryExporter};
+///
+/// struct Silent;
+/// impl TelemetryExporter for Silent {}
+///
+/// let mut harness = ExporterHarness::new(Silent);
+/// harness.run_start(&"hi")?;
+/// assert!(!harness.is_interested_in(Hook::RunStart), "the default hook has said so");
+/// # Ok::<(), charm_telemetry_core::HookError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 #[expect(missing_docs, reason = "each is named after the hook that it stands for")]

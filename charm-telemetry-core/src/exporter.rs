@@ -17,10 +17,31 @@ use crate::stream_event::StreamEvent;
 use crate::trace::TelemetrySettings;
 
 /// Why a hook failed: any error, by `?`.
+///
+/// ```
+/// use charm_telemetry_core::HookError;
+///
+/// let own: HookError = "the vendor has said no".into();
+/// assert_eq!(own.to_string(), "the vendor has said no");
+/// let foreign: HookError = std::io::Error::other("the disk is full").into();
+/// assert!(foreign.is::<std::io::Error>());
+/// ```
 pub type HookError = Box<dyn Error + Send + Sync>;
 
 /// What a hook answers. An error drops this one event for this one exporter, is counted under `hook_error` and shown
 /// to the operator; the next event comes as usual.
+///
+/// ```
+/// use charm_telemetry_core::HookResult;
+///
+/// fn send(amount: &str) -> HookResult {
+///     let _amount: u64 = amount.parse()?;
+///     Ok(())
+/// }
+///
+/// assert!(send("3").is_ok());
+/// assert_eq!(send("three").unwrap_err().to_string(), "invalid digit found in string");
+/// ```
 pub type HookResult = Result<(), HookError>;
 
 /// Sends what happens in a run somewhere.
@@ -195,6 +216,26 @@ pub trait TelemetryExporter: Send + 'static {
 }
 
 /// Whose event a hook is called for, and when it happened.
+///
+/// ```
+/// # use charm_telemetry_core::{HookContext, HookResult, TelemetryExporter, testing::ExporterHarness};
+/// # #[derive(Default)]
+/// # struct Lines(Vec<String>);
+/// impl TelemetryExporter for Lines {
+///     fn on_tool_start(&mut self, cx: &HookContext<'_>, tool_name: &str, _input: &str) -> HookResult {
+///         let depth = if cx.parent_call_id().is_some() { "inner" } else { "outer" };
+///         self.0.push(format!("{}: {depth} {tool_name}", cx.sequence()));
+///         Ok(())
+///     }
+/// }
+/// # let mut harness = ExporterHarness::new(Lines::default());
+/// # let outer = harness.new_call();
+/// # let inner = harness.new_call_in(outer);
+/// # harness.tool_start(outer, "search", "Oslo")?;
+/// # harness.tool_start(inner, "fetch", "Oslo")?;
+/// # assert_eq!(harness.exporter().0, ["0: outer search", "1: inner fetch"]);
+/// # Ok::<(), charm_telemetry_core::HookError>(())
+/// ```
 #[derive(Debug)]
 pub struct HookContext<'a> {
     event: &'a Event,

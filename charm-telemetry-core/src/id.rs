@@ -9,6 +9,16 @@ use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 /// Names one run of an agent, everywhere and for ever: a UUID of version 7, so that ids sort by start time.
+///
+/// ```
+/// # use charm_telemetry_core::{Manager, RunId, testing::MemoryWriter};
+/// # let manager = Manager::builder().stdout(MemoryWriter::new()).start()?;
+/// let id = RunId::new(); // made before the run begins, say for a log line
+/// let run = manager.start_run_as(id, &"hi");
+/// assert_eq!(run.id(), id);
+/// # run.finish("hello");
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunId(Uuid);
 
@@ -57,6 +67,17 @@ impl Serialize for RunId {
 /// Names one call (of a model, a tool or a retriever) within its run: 1 for the first, dense.
 ///
 /// Parallel and nested calls are told apart by it; the same number in another run is another call.
+///
+/// ```
+/// # use charm_telemetry_core::{Manager, testing::MemoryWriter};
+/// # let manager = Manager::builder().stdout(MemoryWriter::new()).start()?;
+/// # let run = manager.start_run(&"hi");
+/// let (oslo, bergen) = (run.tool_call("weather", "Oslo"), run.tool_call("weather", "Bergen"));
+/// assert_eq!((oslo.id().get(), bergen.id().get()), (1, 2));
+/// bergen.finish("rain"); // in any order: the ids tell the answers apart
+/// oslo.finish("snow");
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct CallId(NonZeroU32);
 

@@ -5,6 +5,14 @@
 use crate::event::Hook;
 
 /// A set of hooks.
+///
+/// ```
+/// use charm_telemetry_core::{Hook, Interest};
+///
+/// let interest = Interest::all().without(Hook::LlmNewToken);
+/// assert!(interest.contains(Hook::LlmEnd));
+/// assert!(!interest.contains(Hook::LlmNewToken));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interest(u16);
 

@@ -10,6 +10,18 @@ use std::time::Duration;
 use crate::redact::Redactor;
 
 /// Something the operator should know.
+///
+/// ```
+/// # use charm_telemetry_core::{Manager, Notice, testing::MemoryWriter};
+/// let manager = Manager::builder()
+/// #   .stdout(MemoryWriter::new())
+///     .on_notice(|notice| match notice {
+///         Notice::Stuck { exporter, .. } => eprintln!("somebody should look at {exporter}"),
+///         other => eprintln!("{other}"),
+///     })
+///     .start()?;
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Notice<'a> {

@@ -8,6 +8,13 @@ use serde::Serialize;
 use serde::ser::SerializeMap;
 
 /// Why something was lost: an event on its way to an exporter, or an item on its way to a vendor.
+///
+/// ```
+/// use charm_telemetry_core::DropReason;
+///
+/// assert_eq!(DropReason::QueueFull.name(), "queue_full");
+/// assert_eq!(DropReason::ALL.iter().filter(|reason| reason.name().starts_with("spool")).count(), 1);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DropReason {
@@ -116,6 +123,18 @@ pub struct Outcomes {
 }
 
 /// Lost events by reason. Serialises as a map of the reasons that occurred.
+///
+/// ```
+/// use charm_telemetry_core::{DropReason, Outcomes};
+///
+/// let mut outcomes = Outcomes::default();
+/// outcomes.drop_events(DropReason::QueueFull, 3);
+/// outcomes.drop_events(DropReason::HookError, 1);
+/// assert_eq!(outcomes.dropped.total(), 4);
+/// assert_eq!(outcomes.dropped.by(DropReason::QueueFull), 3);
+/// assert_eq!(serde_json::to_string(&outcomes.dropped)?, r#"{"queue_full":3,"hook_error":1}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dropped([u64; DropReason::ALL.len()]);
 

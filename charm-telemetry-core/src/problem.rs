@@ -6,6 +6,14 @@ use std::fmt;
 use serde::Serialize;
 
 /// How bad a [`Problem`] is.
+///
+/// ```
+/// use charm_telemetry_core::{Problem, Severity};
+///
+/// let problem = Problem::warning("`CHARM_X` is not known");
+/// assert_eq!(problem.severity, Severity::Warning);
+/// assert!(Severity::Error < Severity::Warning, "sorted, errors come first");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -16,6 +24,15 @@ pub enum Severity {
 }
 
 /// A place in a file. Lines and columns are counted from 1, columns in characters.
+///
+/// ```
+/// use charm_telemetry_core::Manifest;
+///
+/// let problems = Manifest::parse(b"version: 0.4", "charm.yaml").unwrap_err();
+/// let location = problems.iter().find_map(|problem| problem.location.as_ref()).expect("it is in the file");
+/// assert_eq!(location.line, 1);
+/// assert!(location.to_string().starts_with("charm.yaml:1:"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Location {
     /// The file, as the user named it.

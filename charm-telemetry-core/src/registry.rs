@@ -7,6 +7,15 @@ use std::fmt;
 use crate::descriptor::Registration;
 
 /// Where `#[charm_exporter]` puts its entries. The linker decides their order; [`Registry`] sorts by name.
+///
+/// ```
+/// # use charm_telemetry_core::{EXPORTERS, TelemetryExporter, charm_exporter};
+/// #[charm_exporter("lamp")]
+/// struct Lamp;
+/// # impl TelemetryExporter for Lamp {}
+///
+/// assert!(EXPORTERS.iter().any(|entry| entry.descriptor.name == "lamp"));
+/// ```
 #[linkme::distributed_slice]
 #[linkme(crate = linkme)]
 pub static EXPORTERS: [Registration];
@@ -15,6 +24,18 @@ pub static EXPORTERS: [Registration];
 ///
 /// An exporter crate that nothing in the binary refers to is dropped by the linker and is not here: the binary's
 /// source says `use my_exporter as _;` for each.
+///
+/// ```
+/// # use charm_telemetry_core::{Registry, TelemetryExporter, charm_exporter};
+/// #[charm_exporter("console")]
+/// struct Console;
+/// # impl TelemetryExporter for Console {}
+///
+/// let registry = Registry::linked()?;
+/// assert!(registry.names().any(|name| name == "console"));
+/// assert!(registry.get("consol").is_none());
+/// # Ok::<(), charm_telemetry_core::RegistryError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Registry {
     entries: Vec<&'static Registration>,
@@ -57,6 +78,27 @@ impl Registry {
 }
 
 /// Exporters that share a name. Rename one of each pair: `#[charm_exporter("other-name")]`.
+///
+/// ```
+/// # use charm_telemetry_core::{ExporterDescriptor, Factory, Registration, Registry};
+/// # const fn console(type_name: &'static str) -> ExporterDescriptor {
+/// #     let (name, crate_name, crate_version) = ("console", "mine", "1.0.0");
+/// #     ExporterDescriptor { name, type_name, crate_name, crate_version, doc: "", variables: &[] }
+/// # }
+/// # static MINE: ExporterDescriptor = console("mine::Console");
+/// # static YOURS: ExporterDescriptor = console("yours::Console");
+/// # const BUILD: Factory = |_| None;
+/// # static TWINS: [Registration; 2] = [
+/// #     Registration { descriptor: &MINE, build: BUILD },
+/// #     Registration { descriptor: &YOURS, build: BUILD },
+/// # ];
+/// // TWINS: both say `#[charm_exporter("console")]`
+/// let error = Registry::from_slice(&TWINS).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "two exporters are registered as `console`: mine::Console and yours::Console; rename one of them",
+/// );
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryError {
     twins: Vec<Duplicate>,

@@ -9,6 +9,18 @@ use serde::Serialize;
 use crate::outcome::Outcomes;
 
 /// The account of a manager.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use charm_telemetry_core::{Manager, testing::MemoryWriter};
+/// # let manager = Manager::builder().stdout(MemoryWriter::new()).start()?;
+/// manager.start_run(&"hi").finish("hello");
+/// let report = manager.shutdown(Duration::from_secs(5));
+/// assert_eq!((report.events, report.late), (4, 0));
+/// assert!(report.is_balanced());
+/// eprintln!("{report}"); // a table with a row for each exporter
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Clone, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct Report {
@@ -23,6 +35,25 @@ pub struct Report {
 }
 
 /// The account of one exporter.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use charm_telemetry_core::{DropReason, HookContext, HookResult, Manager, RawValue, TelemetryExporter};
+/// # use charm_telemetry_core::testing::MemoryWriter;
+/// # struct Gloomy;
+/// impl TelemetryExporter for Gloomy {
+///     fn on_run_end(&mut self, _cx: &HookContext<'_>, _outputs: &RawValue) -> HookResult {
+///         Err("the vendor has said no".into())
+///     }
+/// }
+/// # let builder = Manager::builder().stdout(MemoryWriter::new()).on_notice(|_| {});
+/// # let manager = builder.exporter("gloomy", Gloomy).start()?;
+/// # manager.start_run(&"hi").finish("hello");
+/// let lane = &manager.shutdown(Duration::from_secs(5)).exporters[0];
+/// assert_eq!(lane.outcomes.dropped.by(DropReason::HookError), 1);
+/// assert_eq!(lane.last_error.as_deref(), Some("the vendor has said no"));
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct LaneReport {
@@ -39,6 +70,20 @@ pub struct LaneReport {
 }
 
 /// How a lane ended.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use charm_telemetry_core::{LaneState, Manager, TelemetryExporter, testing::MemoryWriter};
+/// # struct Silent;
+/// # impl TelemetryExporter for Silent {}
+/// # let manager = Manager::builder().stdout(MemoryWriter::new()).exporter("silent", Silent).start()?;
+/// # manager.start_run(&"hi").finish("hello");
+/// let report = manager.shutdown(Duration::from_secs(5));
+/// for lane in &report.exporters {
+///     assert_eq!(lane.state, LaneState::Finished, "{} was not done in time", lane.exporter);
+/// }
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -10,6 +10,21 @@ use futures_core::Stream;
 use crate::call::LlmCall;
 
 /// What [`LlmCall::wrap_stream`] returns.
+///
+/// ```
+/// # use charm_telemetry_core::{LlmEnd, LlmStart, Manager, testing::MemoryWriter};
+/// # use futures_util::{StreamExt as _, stream};
+/// # let manager = Manager::builder().stdout(MemoryWriter::new()).start()?;
+/// # let run = manager.start_run(&"hi");
+/// # let mut call = run.llm_call(LlmStart::new("gpt-4o"));
+/// # futures_executor::block_on(async {
+/// let tokens = call.wrap_stream(stream::iter(["Hel", "lo"]), |token| Some(*token));
+/// assert_eq!(tokens.collect::<String>().await, "Hello");
+/// # });
+/// # call.finish(LlmEnd::new());
+/// # assert!(run.has_streamed());
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a stream does nothing until it is polled"]
 pub struct TokenStream<'a, S, F> {

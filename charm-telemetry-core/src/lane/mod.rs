@@ -21,6 +21,16 @@ use crate::report::{LaneReport, LaneState};
 pub(crate) type Build = Box<dyn FnMut() -> Option<Box<dyn TelemetryExporter>> + Send>;
 
 /// The bounds and delays of a lane.
+///
+/// ```
+/// # use charm_telemetry_core::{LaneLimits, Manager, testing::MemoryWriter};
+/// let small = LaneLimits { max_events: 1_000, max_bytes: 1024 * 1024, ..LaneLimits::default() };
+/// let manager = Manager::builder()
+/// #   .stdout(MemoryWriter::new())
+///     .limits(small)
+///     .start()?;
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct LaneLimits {
     /// Events that may wait. Default 65,536.

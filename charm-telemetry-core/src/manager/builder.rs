@@ -30,6 +30,16 @@ pub(super) const GRACE: Duration = Duration::from_millis(100);
 const ON_ERROR_VARIABLE: &str = "CHARM_TELEMETRY_ON_ERROR";
 
 /// What happens if an exporter cannot be activated.
+///
+/// ```
+/// # use charm_telemetry_core::{Environment, Manager, OnError, testing::MemoryWriter};
+/// # let builder = || Manager::builder().environment(Environment::default()).stdout(MemoryWriter::new());
+/// assert!(builder().activate("datadgo").start().is_err());
+///
+/// let manager = builder().activate("datadgo").on_error(OnError::Warn).start()?;
+/// assert_eq!(manager.warnings().len(), 1);
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnError {
     /// Nothing starts.
@@ -40,6 +50,16 @@ pub enum OnError {
 }
 
 /// Chooses what a [`Manager`] runs.
+///
+/// ```
+/// use charm_telemetry_core::{Environment, Manager};
+///
+/// let problems = Manager::builder()
+///     .environment(Environment::from_pairs([("CHARM_TELEMETRY_ON_ERROR", "shrug")]))
+///     .activate("datadgo")
+///     .check();
+/// assert_eq!(problems.len(), 2, "all that is wrong is said at once: {problems}");
+/// ```
 #[must_use]
 pub struct ManagerBuilder {
     environment: Environment,

@@ -33,6 +33,18 @@ const LONGEST_DEADLINE: Duration = Duration::from_hours(24 * 365);
 /// Runs the exporters of a program and gives out the handles of its runs.
 ///
 /// See [`Run`] for an example.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use charm_telemetry_core::{Manager, testing::MemoryWriter};
+/// let manager = Manager::builder()
+/// #   .stdout(MemoryWriter::new())
+///     .start()?;
+/// manager.start_run(&"hi").finish("hello");
+/// let report = manager.shutdown(Duration::from_secs(5));
+/// assert!(report.is_balanced());
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 pub struct Manager {
     hub: Arc<Hub>,
     lanes: Vec<Lane>,

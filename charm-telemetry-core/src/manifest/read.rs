@@ -19,6 +19,21 @@ use super::typed::Manifest;
 const MOST_BYTES: u64 = 1024 * 1024;
 
 /// A valid manifest, with what looks wrong in it all the same.
+///
+/// ```
+/// # use charm_telemetry_core::Manifest;
+/// # let text = "
+/// # version: '0.4'
+/// # persona: {name: Hello, description: Says hello}
+/// # interface: {input: {}, output: {}}
+/// # runtime: {adapter: {type: python, entry_point: 'main:agent'}, telemetery: [otlp]}
+/// # ";
+/// // runtime: {adapter: {type: python, entry_point: 'main:agent'}, telemetery: [otlp]}
+/// let checked = Manifest::parse(text.as_bytes(), "charm.yaml")?;
+/// assert!(checked.manifest.runtime.telemetry.is_empty());
+/// assert!(checked.warnings.to_string().contains("did you mean `telemetry`?"));
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Checked {

@@ -15,6 +15,20 @@ use super::node::{Node, Position};
 /// A valid `charm.yaml`.
 ///
 /// Fields that this project acts on are typed; the others are kept as they were read.
+///
+/// ```
+/// use charm_telemetry_core::Manifest;
+///
+/// let text = "
+/// version: '0.4'
+/// persona: {name: Hello, description: Says hello}
+/// interface: {input: {}, output: {}}
+/// runtime: {adapter: {type: python, entry_point: 'main:agent'}}
+/// ";
+/// let manifest = Manifest::parse(text.as_bytes(), "charm.yaml")?.manifest;
+/// assert_eq!(manifest.persona.name, "Hello");
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct Manifest {
@@ -45,6 +59,21 @@ pub struct Manifest {
 }
 
 /// Who the agent is.
+///
+/// ```
+/// # use charm_telemetry_core::Manifest;
+/// # let text = "
+/// # version: '0.4'
+/// # interface: {input: {}, output: {}}
+/// # runtime: {adapter: {type: python, entry_point: 'main:agent'}}
+/// # persona: {name: Hello, description: Says hello}
+/// # ";
+/// // persona: {name: Hello, description: Says hello}
+/// let persona = Manifest::parse(text.as_bytes(), "charm.yaml")?.manifest.persona;
+/// assert_eq!(persona.description, "Says hello");
+/// assert_eq!(persona.version, "0.1.0", "which is what it is if nothing is said");
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct Persona {
@@ -61,6 +90,25 @@ pub struct Persona {
 }
 
 /// How the agent is run.
+///
+/// ```
+/// # use charm_telemetry_core::Manifest;
+/// # let text = "
+/// # version: '0.4'
+/// # persona: {name: Hello, description: Says hello}
+/// # interface: {input: {}, output: {}}
+/// # runtime:
+/// #   adapter: {type: python, entry_point: 'main:agent'}
+/// #   telemetry: [otlp, datadog]
+/// # ";
+/// // runtime:
+/// //   adapter: {type: python, entry_point: 'main:agent'}
+/// //   telemetry: [otlp, datadog]
+/// let runtime = Manifest::parse(text.as_bytes(), "charm.yaml")?.manifest.runtime;
+/// assert_eq!(runtime.telemetry.len(), 2);
+/// assert_eq!(runtime.custom_image, None);
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct Runtime {
@@ -77,6 +125,22 @@ pub struct Runtime {
 }
 
 /// What runs the agent.
+///
+/// ```
+/// # use charm_telemetry_core::Manifest;
+/// # let text = "
+/// # version: '0.4'
+/// # persona: {name: Hello, description: Says hello}
+/// # interface: {input: {}, output: {}}
+/// # runtime:
+/// #   adapter: {type: python, entry_point: 'main:agent'}
+/// # ";
+/// // adapter: {type: python, entry_point: 'main:agent'}
+/// let adapter = Manifest::parse(text.as_bytes(), "charm.yaml")?.manifest.runtime.adapter;
+/// assert_eq!(adapter.kind, "python");
+/// assert_eq!(adapter.entry_point.as_deref(), Some("main:agent"));
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct Adapter {
@@ -91,6 +155,25 @@ pub struct Adapter {
 }
 
 /// The names of the variables that the agent needs. A flat list in the file is split into the two.
+///
+/// ```
+/// # use charm_telemetry_core::Manifest;
+/// # let text = "
+/// # version: '0.4'
+/// # persona: {name: Hello, description: Says hello}
+/// # interface: {input: {}, output: {}}
+/// # runtime:
+/// #   adapter:
+/// #     type: python
+/// #     entry_point: main:agent
+/// #     environment_variables: [OPENAI_API_KEY, SEARCH_KEY]
+/// # ";
+/// // environment_variables: [OPENAI_API_KEY, SEARCH_KEY]
+/// let adapter = Manifest::parse(text.as_bytes(), "charm.yaml")?.manifest.runtime.adapter;
+/// assert_eq!(adapter.environment_variables.models, ["OPENAI_API_KEY"]);
+/// assert_eq!(adapter.environment_variables.tools, ["SEARCH_KEY"]);
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -102,6 +185,22 @@ pub struct EnvironmentVariables {
 }
 
 /// What the agent may do.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use charm_telemetry_core::Manifest;
+/// # let text = "
+/// # version: '0.4'
+/// # persona: {name: Hello, description: Says hello}
+/// # interface: {input: {}, output: {}}
+/// # runtime: {adapter: {type: python, entry_point: 'main:agent'}}
+/// # policies: {execution_timeout_seconds: 90}
+/// # ";
+/// // policies: {execution_timeout_seconds: 90}
+/// let policies = Manifest::parse(text.as_bytes(), "charm.yaml")?.manifest.policies;
+/// assert_eq!(policies.execution_timeout, Some(Duration::from_secs(90)));
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Clone, Debug, Default, Deserialize)]
 #[non_exhaustive]
 pub struct Policies {
@@ -114,6 +213,23 @@ pub struct Policies {
 }
 
 /// The name of an exporter as it stands in `runtime.telemetry`; whether there is one of that name is not known yet.
+///
+/// ```
+/// # use charm_telemetry_core::Manifest;
+/// # let text = "
+/// # version: '0.4'
+/// # persona: {name: Hello, description: Says hello}
+/// # interface: {input: {}, output: {}}
+/// # runtime:
+/// #   adapter: {type: python, entry_point: 'main:agent'}
+/// #   telemetry: [otlp, datadog]
+/// # ";
+/// // telemetry: [otlp, datadog]
+/// let wanted = Manifest::parse(text.as_bytes(), "charm.yaml")?.manifest.runtime.telemetry;
+/// assert_eq!(wanted[1].name, "datadog");
+/// assert_eq!(wanted[1].location.to_string(), "charm.yaml:7:21");
+/// # Ok::<(), charm_telemetry_core::Problems>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 #[non_exhaustive]

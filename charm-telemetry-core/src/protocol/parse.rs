@@ -23,9 +23,30 @@ use super::surrogate::replace_lone_surrogates;
 
 /// How deep objects and arrays may nest, the event object included: as deep as `serde_json` decodes, so that no event
 /// passes here and fails there for its depth.
+///
+/// ```
+/// use charm_telemetry_core::protocol::{Line, MAX_DEPTH, Malformed, parse_line};
+///
+/// let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+/// let line = |depth| format!(r#"__CHARM_EVENT__{{"type":"delta","content":{}}}"#, nested(depth));
+/// assert!(matches!(parse_line(line(MAX_DEPTH - 1).as_bytes()), Line::Event(_)));
+/// assert_eq!(parse_line(line(MAX_DEPTH).as_bytes()), Line::Malformed(Malformed::TooDeep));
+/// ```
 pub const MAX_DEPTH: usize = 127;
 
 /// What one line of an agent's stdout is.
+///
+/// ```
+/// use charm_telemetry_core::protocol::{Line, parse_line};
+///
+/// let kind = |line: &str| match parse_line(line.as_bytes()) {
+///     Line::Event(event) => event.kind.into_owned(),
+///     Line::Malformed(why) => format!("malformed: {why}"),
+///     Line::Text(_) => "text".to_owned(),
+/// };
+/// assert_eq!(kind(r#"__CHARM_EVENT__{"type":"delta"}"#), "delta");
+/// assert_eq!(kind("loading model"), "text");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line<'a> {
     /// An event.
@@ -37,6 +58,17 @@ pub enum Line<'a> {
 }
 
 /// One event as it stood on its line.
+///
+/// ```
+/// use charm_telemetry_core::StreamEvent;
+/// use charm_telemetry_core::protocol::{Line, parse_line};
+///
+/// let Line::Event(line) = parse_line(br#"__CHARM_EVENT__ {"type": "mood", "of": 3}"#) else {
+///     panic!("a type that nobody knows is an event too");
+/// };
+/// assert_eq!(line.kind, "mood");
+/// assert_eq!(StreamEvent::from(line).json(), r#"{"type": "mood", "of": 3}"#);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventLine<'a> {
     /// The value of `type`: borrowed unless it was written with escapes.
@@ -64,6 +96,14 @@ impl<'a> EventLine<'a> {
 }
 
 /// Why a line with a marker is no event.
+///
+/// ```
+/// use charm_telemetry_core::protocol::{Line, Malformed, parse_line};
+///
+/// let line = parse_line(br#"__CHARM_EVENT__{"content":"Hel"}"#);
+/// assert_eq!(line, Line::Malformed(Malformed::NoType));
+/// assert_eq!(Malformed::NoType.to_string(), "the event has no `type`; give it one, such as `thinking`");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Malformed {

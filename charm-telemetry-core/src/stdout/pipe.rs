@@ -20,6 +20,22 @@ const FULL: usize = 1024 * 1024;
 const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// Writes the lines of the Charm protocol.
+///
+/// ```
+/// # use std::io::Read as _;
+/// # use std::time::Duration;
+/// # use charm_telemetry_core::{Manager, PipeWriter};
+/// let (mut end, pipe) = std::io::pipe()?;
+/// let manager = Manager::builder().stdout(PipeWriter::new(pipe)).start()?;
+/// manager.start_run(&"hi").finish("hello");
+/// manager.shutdown(Duration::from_secs(5));
+///
+/// let mut text = String::new();
+/// end.read_to_string(&mut text)?;
+/// assert!(text.lines().all(|line| line.starts_with("__CHARM_EVENT__{")));
+/// # assert_eq!(text.lines().count(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct PipeWriter<W> {
     target: W,

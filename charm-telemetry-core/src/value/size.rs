@@ -36,6 +36,14 @@ const UNITS: [(&str, u64); 9] = [
 pub struct ByteSize(u64);
 
 /// A text that is not a size. Write a whole number and a unit, for example `64KiB`.
+///
+/// ```
+/// use charm_telemetry_core::{ByteSize, ByteSizeError};
+///
+/// assert_eq!("1.5MB".parse::<ByteSize>(), Err(ByteSizeError::NotASize));
+/// assert_eq!("10 potatoes".parse::<ByteSize>(), Err(ByteSizeError::UnknownUnit("potatoes".into())));
+/// assert_eq!("16777216TiB".parse::<ByteSize>(), Err(ByteSizeError::TooLarge));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ByteSizeError {
     /// Not a whole number followed by a unit.

@@ -5,6 +5,20 @@
 use std::time::Duration;
 
 /// An answer, or a failure to give one.
+///
+/// ```
+/// # use std::io::{BufRead as _, BufReader, Write as _};
+/// # use std::net::TcpStream;
+/// # use charm_telemetry_core::testing::{Answer, ReceiverDouble};
+/// let receiver = ReceiverDouble::start();
+/// receiver.answer_always(Answer::new(429).header("Retry-After", "1").body("slow down"));
+/// # let mut client = TcpStream::connect(receiver.address())?;
+/// client.write_all(b"POST /intake HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}")?;
+/// # let mut status = String::new();
+/// # BufReader::new(client).read_line(&mut status)?;
+/// assert!(status.starts_with("HTTP/1.1 429"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub(super) status: u16,

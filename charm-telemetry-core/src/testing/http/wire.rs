@@ -8,6 +8,20 @@ use std::io::{self, BufRead, Read};
 const MOST_BYTES: u64 = 256 * 1024 * 1024;
 
 /// A request that was received whole.
+///
+/// ```
+/// # use std::io::Write as _;
+/// # use std::net::TcpStream;
+/// # use std::time::Duration;
+/// # use charm_telemetry_core::testing::ReceiverDouble;
+/// let receiver = ReceiverDouble::start();
+/// # let mut client = TcpStream::connect(receiver.address())?;
+/// client.write_all(b"POST /intake HTTP/1.1\r\nContent-Length: 7\r\n\r\n{\"a\":1}")?;
+/// let request = &receiver.wait_for_requests(1, Duration::from_secs(5))[0];
+/// assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/intake"));
+/// assert_eq!(request.json()["a"], 1);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordedRequest {
