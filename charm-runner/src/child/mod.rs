@@ -1,7 +1,7 @@
 //! One agent process: started, watched, listened to, and gone when we say it is.
 //! The one rule: nothing the agent does, says or leaves behind can hang, bloat or outlive the runner.
 //!
-//! [`supervise`] runs one poll loop on the calling thread over the agent's stdout and stderr, the pipe of the Python
+//! `supervise` runs one poll loop on the calling thread over the agent's stdout and stderr, the pipe of the Python
 //! bridge if asked for, our signals, the agent's exit and the timers. What it reads goes to a [`CaptureSink`].
 
 mod leader;
