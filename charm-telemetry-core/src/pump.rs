@@ -3,13 +3,15 @@
 //! Rule: it puts the events of a run in order, does the work that all consumers share once (time, secrets), and waits for
 //! nobody but the reader of stdout.
 
+#[cfg(all(test, loom))]
+mod models;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::emit::{Clock, Hub, Parcel, RING_WORDS, Token};
+use crate::emit::{Clock, Hub, Parcel, RING_WORDS, Token, sync};
 use crate::event::{Event, EventKind};
 use crate::holdback::Holdback;
 use crate::id::{CallId, RunId};
@@ -23,10 +25,7 @@ use crate::stdout::EventWriter;
 const NAP: Duration = Duration::from_micros(300);
 
 /// So long after the last token the pump sleeps, and the next token has to wake it.
-const STREAM_IS_QUIET: Duration = Duration::from_secs(1);
-
-/// The longest sleep while a call is open: should a token miss that the pump has just fallen asleep, this bounds its delay.
-const LIGHT_SLEEP: Duration = Duration::from_millis(100);
+pub(crate) const STREAM_IS_QUIET: Duration = Duration::from_secs(1);
 
 /// The longest sleep while a hook is running: so soon a stuck one is noticed.
 const WATCH: Duration = Duration::from_secs(1);
@@ -35,7 +34,7 @@ const WATCH: Duration = Duration::from_secs(1);
 const BATCH: usize = 1024;
 
 /// So many batches take a full ring: a token is four words or more.
-const BATCHES_OF_A_RING: usize = RING_WORDS / 4 / BATCH;
+const BATCHES_OF_A_RING: usize = RING_WORDS.div_ceil(4 * BATCH);
 
 /// After the end was called an emitter may still be in the middle of a token.
 const LAST_TOKENS: Duration = Duration::from_millis(1);
@@ -46,6 +45,8 @@ pub(crate) struct Pump {
     pub(crate) stdout: Stdout,
     pub(crate) redactor: Arc<Redactor>,
     pub(crate) notices: Arc<Notices>,
+    /// So long after the last token the pump sleeps: [`STREAM_IS_QUIET`].
+    pub(crate) quiet: Duration,
 }
 
 /// The writer of the stdout exporter, and its accounts.
@@ -97,30 +98,31 @@ struct Running {
 
 impl Pump {
     /// Starts the thread. It ends after [`Hub::close`] was called, and sends its report.
-    pub(crate) fn start(self, report: Sender<PumpReport>) -> std::io::Result<()> {
+    pub(crate) fn start(self, report: Sender<PumpReport>) -> std::io::Result<sync::JoinHandle<()>> {
+        let hub = Arc::clone(&self.hub);
         let clock = Clock::new(self.hub.ticks);
         let running =
             Running { pump: self, clock, runs: HashMap::new(), batch: Vec::new(), events: 0, ended: 0 };
-        thread::Builder::new().name("charm-pump".to_owned()).spawn(move || {
+        let thread = sync::Builder::new().name("charm-pump".to_owned()).spawn(move || {
             // Nobody listens any more if the manager gave up waiting.
             let _: Result<(), _> = report.send(running.run());
         })?;
-        Ok(())
+        hub.set_pump(thread.thread().clone());
+        Ok(thread)
     }
 }
 
 impl Running {
     fn run(mut self) -> PumpReport {
         let hub = Arc::clone(&self.pump.hub);
-        hub.set_pump(thread::current());
         let mut last_event = Instant::now();
         while !hub.is_closed() {
             if self.pass() > 0 {
                 last_event = Instant::now();
             } else if self.pump.stdout.held > 0 {
                 self.pump.stdout.flush(&self.pump.notices);
-            } else if self.is_holding() || hub.has_streams() && last_event.elapsed() < STREAM_IS_QUIET {
-                thread::sleep(NAP);
+            } else if self.is_holding() || hub.has_streams() && last_event.elapsed() < self.pump.quiet {
+                sync::sleep(NAP);
             } else {
                 self.sleep(&hub);
             }
@@ -132,17 +134,8 @@ impl Running {
     fn sleep(&mut self, hub: &Hub) {
         // Nothing is held now.
         hub.set_written(self.ended);
-        hub.prepare_to_sleep();
-        if !hub.has_work() && !hub.is_closed() {
-            if hub.has_streams() {
-                thread::park_timeout(LIGHT_SLEEP);
-            } else if self.pump.lanes.iter().any(|lane| lane.is_busy()) {
-                thread::park_timeout(WATCH);
-            } else {
-                thread::park();
-            }
-        }
-        hub.awake();
+        let is_busy = self.pump.lanes.iter().any(|lane| lane.is_busy());
+        hub.sleep(is_busy.then_some(WATCH));
     }
 
     /// Takes what there is and hands it on. Returns how many events that were.
@@ -194,7 +187,8 @@ impl Running {
     /// Puts an event in its place: hands on all that are now in order.
     fn take(&mut self, number: u32, sequence: u64, early: Early) {
         let run = self.runs.entry(number).or_insert_with(Run::new);
-        if sequence != run.next {
+        // A run that begins after the end has a token, perhaps, but no first event.
+        if sequence != run.next || run.id.is_none() {
             run.early.insert(sequence, early);
             return;
         }
@@ -203,7 +197,7 @@ impl Running {
             let run = self.runs.get_mut(&number).expect("a run stays until its end was seen");
             match early {
                 Early::Event(parts) => {
-                    let id = run.id.expect("the first event of a run is a parcel and names it");
+                    let id = run.id.expect("looked at above: whoever is next comes after");
                     let sequence = run.next;
                     run.next += 1;
                     ready = run.early.remove(&run.next);
@@ -287,12 +281,12 @@ impl Running {
         for number in numbers {
             let Some(run) = self.runs.get_mut(&number) else { continue };
             let early = std::mem::take(&mut run.early);
+            let events = early.into_iter().filter_map(|(sequence, early)| Some((sequence, early.event()?)));
             if let Some(id) = run.id {
-                for (sequence, early) in early {
-                    if let Early::Event(parts) = early {
-                        self.complete(number, id, sequence, parts);
-                    }
-                }
+                events.for_each(|(sequence, parts)| self.complete(number, id, sequence, parts));
+            } else {
+                // The run began after the end: its tokens found a ring, and its first event did not.
+                self.pump.hub.count_late(events.count() as u64);
             }
             self.end_run(number);
         }
@@ -305,7 +299,7 @@ impl Running {
         let may_come = self.pump.hub.has_streams();
         self.pass();
         if may_come {
-            thread::sleep(LAST_TOKENS);
+            sync::sleep(LAST_TOKENS);
             self.pass();
         }
         self.pump.hub.pump_is_gone();
@@ -319,6 +313,15 @@ impl Running {
             stdout.flush(&self.pump.notices);
         }
         PumpReport { events: self.events, stdout: self.pump.stdout.settle() }
+    }
+}
+
+impl Early {
+    fn event(self) -> Option<EventParts> {
+        match self {
+            Self::Event(parts) => Some(parts),
+            Self::End => None,
+        }
     }
 }
 

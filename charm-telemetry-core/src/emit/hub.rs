@@ -4,14 +4,14 @@
 //! things happened, and no number is ever missing for long.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::Thread;
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::attention::Attention;
 use super::clock::TickSource;
 use super::local;
 use super::ring::{MAX_TEXT_BYTES, Owner, Producer, Ring, Token};
-use super::sync::{self, AtomicBool, AtomicU64, Ordering, fence};
+use super::sync::{self, AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, Thread};
 use crate::event::EventKind;
 use crate::id::{CallId, RunId};
 
@@ -35,14 +35,13 @@ pub(crate) struct Hub {
     written: AtomicU64,
     /// Calls of models that are open: while there is one, the pump looks for tokens by itself.
     streams: AtomicU64,
-    /// The pump sleeps or is gone: whoever emits has something to do.
-    attention: AtomicBool,
+    attention: Attention,
     /// No more events are taken.
     closed: AtomicBool,
-    /// The pump has taken the last events.
+    /// The pump has taken the last events. What is in the rings after that is late.
     gone: AtomicBool,
+    /// Events that were emitted after the end, but for tokens that are still in a ring.
     late: AtomicU64,
-    pump: OnceLock<Thread>,
     deadline: OnceLock<Instant>,
 }
 
@@ -86,11 +85,10 @@ impl Hub {
             runs: AtomicU64::new(0),
             written: AtomicU64::new(0),
             streams: AtomicU64::new(0),
-            attention: AtomicBool::new(false),
+            attention: Attention::new(),
             closed: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             late: AtomicU64::new(0),
-            pump: OnceLock::new(),
             deadline: OnceLock::new(),
         })
     }
@@ -106,57 +104,32 @@ impl Hub {
         })
     }
 
-    /// Called once, by the pump itself.
+    /// Called once, before anybody emits.
     pub(crate) fn set_pump(&self, thread: Thread) {
-        self.pump.set(thread).expect("a hub has one pump");
+        self.attention.set_pump(thread);
     }
 
     /// Wakes the pump if it sleeps. Not for the road of a token.
     pub(crate) fn wake_pump(&self) {
-        // Pairs with the fence in `prepare_to_sleep`: either the pump sees what was published, or we see that it sleeps.
-        fence(Ordering::SeqCst);
-        if self.attention.load(Ordering::Relaxed) {
-            self.unpark_pump();
-        }
+        self.attention.after_parcel();
     }
 
-    /// The pump sleeps or has gone, and a token was pushed or not: one that was not is emitted slowly.
-    #[cold]
-    #[inline(never)]
-    fn attend(&self, pushed: bool) {
-        if self.gone.load(Ordering::Relaxed) {
-            self.late.fetch_add(u64::from(pushed), Ordering::Relaxed);
-        } else {
-            self.unpark_pump();
-        }
+    /// The pump sleeps until there is work, the end has come or, if that is given, so much time has passed.
+    pub(crate) fn sleep(&self, longest: Option<Duration>) {
+        self.attention.sleep(self.has_streams(), longest, || self.has_work() || self.is_closed());
     }
 
     /// The pump has taken the last events and will not look again.
     pub(crate) fn pump_is_gone(&self) {
-        self.gone.store(true, Ordering::Relaxed);
-        self.attention.store(true, Ordering::Relaxed);
+        self.gone.store(true, Ordering::Release);
     }
 
-    #[cold]
-    #[inline(never)]
-    fn unpark_pump(&self) {
-        if let Some(pump) = self.pump.get() {
-            pump.unpark();
-        }
+    /// So many events came too late for the pump.
+    pub(crate) fn count_late(&self, events: u64) {
+        self.late.fetch_add(events, Ordering::Relaxed);
     }
 
-    /// The pump announces that it is about to sleep. It must look for work once more before it does.
-    pub(crate) fn prepare_to_sleep(&self) {
-        self.attention.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-    }
-
-    /// The pump is awake.
-    pub(crate) fn awake(&self) {
-        self.attention.store(false, Ordering::Relaxed);
-    }
-
-    pub(crate) fn has_work(&self) -> bool {
+    fn has_work(&self) -> bool {
         !lock(&self.parcels).queue.is_empty() || lock(&self.rings).iter().any(|ring| !ring.is_empty())
     }
 
@@ -195,12 +168,13 @@ impl Hub {
     pub(crate) fn close(&self, deadline: Instant) {
         // Whoever closes first decides.
         let _: Result<(), Instant> = self.deadline.set(deadline);
-        self.closed.store(true, Ordering::SeqCst);
-        self.unpark_pump();
+        self.closed.store(true, Ordering::Release);
+        self.attention.wake();
     }
 
+    /// Whoever sees that also sees everything that was emitted before.
     pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Relaxed)
+        self.closed.load(Ordering::Acquire)
     }
 
     /// When everything has to be over. Now, if nobody said.
@@ -208,8 +182,13 @@ impl Hub {
         self.deadline.get().copied().unwrap_or_else(Instant::now)
     }
 
-    /// Events that were emitted after the end.
+    /// Events that were emitted after the end, up to now. While a pump hangs that should have ended, the rings are still
+    /// its own and their tokens are not counted.
     pub(crate) fn late(&self) -> u64 {
+        if self.gone.load(Ordering::Acquire) {
+            let left = |ring: &sync::Arc<Ring>| ring.drain(usize::MAX, &mut Vec::new(), |_| {}) as u64;
+            self.count_late(lock(&self.rings).iter().map(left).sum());
+        }
         self.late.load(Ordering::Relaxed)
     }
 
@@ -258,11 +237,8 @@ impl RunCore {
             }
             has_room
         });
-        // Only after a second without tokens does the pump sleep while a call is open. No fence: should the pump
-        // fall asleep in this very moment, it looks again by itself within the time of one nap.
-        if self.hub.attention.load(Ordering::Relaxed) {
-            self.hub.attend(pushed);
-        }
+        // Only after a second without tokens does the pump sleep while a call is open.
+        self.hub.attention.after_token();
         pushed
     }
 
@@ -300,7 +276,7 @@ impl RunCore {
         loop {
             let mut parcels = lock(&self.hub.parcels);
             if self.hub.is_closed() {
-                self.hub.late.fetch_add(u64::from(kind.is_some()), Ordering::Relaxed);
+                self.hub.count_late(u64::from(kind.is_some()));
                 return;
             }
             if parcels.queue.len() < MAX_PARCELS && parcels.bytes < MAX_PARCEL_BYTES {
@@ -352,7 +328,7 @@ impl Hub {
     #[cold]
     fn wait_for_room(&self) -> bool {
         self.wake_pump();
-        std::thread::sleep(WAIT_FOR_ROOM);
+        sync::sleep(WAIT_FOR_ROOM);
         !self.is_closed()
     }
 }

@@ -7,8 +7,9 @@ use std::sync::{Arc, Weak};
 
 use super::hub::Hub;
 use super::ring::Producer;
+use super::sync::of_each_thread;
 
-thread_local! {
+of_each_thread! {
     /// The ring that was used last. Taken while it is used, so that an emit within an emit finds none.
     static LAST: Cell<Option<Box<Local>>> = const { Cell::new(None) };
     /// Those of other hubs.

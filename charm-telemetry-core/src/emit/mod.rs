@@ -2,13 +2,16 @@
 //!
 //! Rule: emitting a token costs a time stamp and a few stores; it never allocates, locks, wakes or calls the system.
 
+mod attention;
+mod barrier;
 mod clock;
 mod hub;
 mod local;
 #[cfg(all(test, loom))]
 mod models;
 mod ring;
-mod sync;
+mod sleeper;
+pub(crate) mod sync;
 
 pub(crate) use clock::Clock;
 pub(crate) use hub::{Hub, Parcel, RunCore};

@@ -14,7 +14,7 @@ use crate::exporter::TelemetryExporter;
 use crate::lane::{Build, Lane, LaneLimits};
 use crate::notice::{self, Notice, Notices, Tell};
 use crate::problem::{Location, Problem, Problems, Severity};
-use crate::pump::{Pump, Stdout};
+use crate::pump::{Pump, STREAM_IS_QUIET, Stdout};
 use crate::redact::Redactor;
 use crate::registry::Registry;
 use crate::stdout::{EventWriter, PipeWriter, Unbuffered};
@@ -206,8 +206,10 @@ impl ManagerBuilder {
             stdout: Stdout::new(writer),
             redactor: Arc::clone(&redactor),
             notices,
+            quiet: STREAM_IS_QUIET,
         };
         let (report, reports) = mpsc::channel();
+        // Not joined: it may hang in a write to stdout. It sends its report when it ends.
         pump.start(report).map_err(|error| thread_problem("the pump", &error))?;
         Ok(Manager { hub, lanes, redactor, settings, pump: Some(reports), warnings: problems })
     }
