@@ -17,10 +17,11 @@ use crate::redact::Redactor;
 use crate::run::Scope;
 use crate::stdout::EventWriter;
 
-/// Tokens of each emitter, every one of them into a pump that is falling asleep.
-const ROUNDS: u64 = 20_000;
+/// Tokens of the emitter, every one of them into a pump that is falling asleep.
+const ROUNDS: u64 = 40_000;
 
-const EMITTERS: u64 = 2;
+/// One alone: the token of another would wake the pump for both.
+const EMITTERS: u64 = 1;
 
 /// So long nobody waits who is woken.
 const WATCHDOG: Duration = Duration::from_secs(10);
@@ -67,6 +68,8 @@ fn emit(core: &Arc<RunCore>, emitter: u64, written: &Receiver<()>) -> u64 {
     let mut call = LlmCall::start(&scope, LlmStart::new("model"));
     let token = emitter.to_string();
     for round in 0..ROUNDS {
+        // The pump is at another place each time.
+        (0..round % 1024).for_each(|_| std::hint::spin_loop());
         call.token(&token);
         if written.recv_timeout(WATCHDOG).is_err() {
             return ROUNDS - round;
