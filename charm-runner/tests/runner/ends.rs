@@ -79,9 +79,12 @@ fn a_run_over_its_time_limit_ends_with_124() {
 
 #[test]
 fn a_signal_to_us_is_passed_on_and_the_agent_gets_its_grace() {
-    for (signal, number, name) in
-        [(Signal::TERM, 15, "SIGTERM"), (Signal::INT, 2, "SIGINT"), (Signal::HUP, 1, "SIGHUP")]
-    {
+    for (signal, number, name) in [
+        (Signal::TERM, 15, "SIGTERM"),
+        (Signal::INT, 2, "SIGINT"),
+        (Signal::HUP, 1, "SIGHUP"),
+        (Signal::QUIT, 3, "SIGQUIT"),
+    ] {
         let mut running = Project::child("polite.py", "").start(&[]);
         let pid: i64 = running.next_event("thinking")["content"].as_str().unwrap().trim().parse().unwrap();
         running.signal(signal);
@@ -90,6 +93,55 @@ fn a_signal_to_us_is_passed_on_and_the_agent_gets_its_grace() {
         assert_eq!(done.content("error"), format!("the run was stopped by {name}"));
         assert_goes(pid);
     }
+}
+
+#[test]
+fn every_other_signal_that_would_end_us_asks_the_agent_to_end_and_leaves_none_behind() {
+    let named = [Signal::ALARM, Signal::VTALARM, Signal::PROF, Signal::XCPU];
+    let linux = [Signal::IO, Signal::POWER, Signal::STKFLT];
+    for signal in named.into_iter().chain(linux) {
+        let mut running = Project::child("polite.py", "").start(&[]);
+        let pid: i64 = running.next_event("thinking")["content"].as_str().unwrap().trim().parse().unwrap();
+        running.signal(signal);
+        let done = running.finish().assert_status(128 + signal.as_raw());
+        assert_eq!(done.contents("final"), [json!(15)], "the agent said goodbye");
+        assert_goes(pid);
+    }
+}
+
+#[test]
+fn signals_of_the_agents_own_are_passed_on_and_end_nothing_by_themselves() {
+    let mut running = Project::child("polite.py", "").start(&[]);
+    running.next_event("thinking");
+    running.signal(Signal::USR1);
+    assert_eq!(running.next_event("thinking")["content"], "told\n");
+    // This one the agent does not handle: it is ended, and so is the run.
+    running.signal(Signal::USR2);
+    let done = running.finish().assert_status(128 + Signal::USR2.as_raw());
+    assert_eq!(done.content("error"), "the agent was ended by SIGUSR2");
+}
+
+#[test]
+fn what_the_agent_started_ends_with_it_whatever_signal_comes() {
+    let agent = "sh -c 'echo $$; trap \"\" QUIT USR1 TERM; while :; do sleep 1; done' & wait";
+    for signal in [Signal::QUIT, Signal::USR1] {
+        let mut running = Project::shell(agent).start(&[]);
+        let pid: i64 = running.next_event("thinking")["content"].as_str().unwrap().trim().parse().unwrap();
+        running.signal(signal);
+        running.finish().assert_status(128 + signal.as_raw());
+        assert_goes(pid);
+    }
+}
+
+#[test]
+fn a_file_that_may_not_grow_ends_the_run_and_the_agent_with_it() {
+    let project = Project::shell("echo $$ > pid; while :; do echo 0123456789012345678901234567890123456789; done");
+    let mut command = project.program("sh");
+    command.args(["-c", "ulimit -f 64; exec \"$0\" run . > out", crate::project::RUNNER]);
+    let done = crate::project::Running::start(&mut command).finish().assert_status(70);
+    assert!(done.stderr.contains("stdout cannot be written: File too large"), "{}", done.stderr);
+    let pid = std::fs::read_to_string(project.folder().join("pid")).unwrap();
+    assert_goes(pid.trim().parse().unwrap());
 }
 
 #[test]
