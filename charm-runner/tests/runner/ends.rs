@@ -78,6 +78,42 @@ fn a_run_over_its_time_limit_ends_with_124() {
 }
 
 #[test]
+fn a_result_counts_though_a_thread_of_the_agent_runs_on_to_the_time_limit() {
+    let agent = "import threading, time\ndef main():\n    threading.Thread(target=time.sleep, args=(1000,)).start()\n    \
+                 return 'done in time'\n";
+    let limited = |agent| Project::python(agent).manifest("policies: {execution_timeout_seconds: 2}");
+    let done = limited(agent).run(&["--json", "{}"]).assert_status(124);
+    assert_eq!((done.content("final"), done.contents("error").len()), (json!("done in time"), 0));
+    assert_eq!(done.result()["status"], "success");
+    assert!(done.stderr.contains("the agent gave its result and did not end"), "{}", done.stderr);
+
+    let late = "import signal, time\ndef late(*_): raise InterruptedError\ndef main():\n    \
+                signal.signal(signal.SIGTERM, late)\n    try: time.sleep(1000)\n    \
+                except InterruptedError: return 'too late'\n";
+    let done = limited(late).run(&["--json", "{}"]).assert_status(124);
+    assert_eq!((done.contents("final").len(), &done.result()["status"]), (0, &json!("error")));
+}
+
+#[test]
+fn a_traceback_is_shown_once_and_behind_what_the_agent_said_before() {
+    let fails = "raise ValueError('kaput')";
+    let closed = "import os; os.close(2); raise ValueError('kaput')";
+    let caught = "import io, sys; sys.stderr = io.StringIO(); raise ValueError('kaput')";
+    for body in [fails, closed, caught] {
+        let done = Project::python(&format!("def main():\n    {body}\n")).run(&[]).assert_status(0);
+        assert_eq!(done.stderr.matches("\nValueError: kaput").count(), 1, "{body}: {}", done.stderr);
+        assert_eq!(done.stderr.matches("line 2, in main").count(), 1, "{body}: {}", done.stderr);
+    }
+    for load in ["import missing_module\n", "def main(:\n"] {
+        let done = Project::python(load).run(&[]).assert_status(0);
+        assert_eq!(done.stderr.matches("agent.py\", line 1").count(), 1, "{}", done.stderr);
+    }
+    let agent = "import sys\ndef main():\n    for n in range(2000): sys.stderr.write('before %d\\n' % n)\n    raise KeyError('x')\n";
+    let stderr = Project::python(agent).run(&[]).assert_status(0).stderr;
+    assert!(stderr.find("before 1999").unwrap() < stderr.find("Traceback").unwrap());
+}
+
+#[test]
 fn a_signal_to_us_is_passed_on_and_the_agent_gets_its_grace() {
     for (signal, number, name) in [
         (Signal::TERM, 15, "SIGTERM"),
