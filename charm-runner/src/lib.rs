@@ -21,6 +21,7 @@ mod cli;
 mod commands;
 mod env_file;
 mod exit;
+mod json_input;
 mod project;
 mod run;
 mod vendors;

@@ -9,7 +9,6 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use charm_telemetry_core::trace::TelemetrySettings;
 use charm_telemetry_core::{Environment, Problem, RunId, suggest};
-use serde_json::value::RawValue;
 
 use crate::bridge::{Launch, PIPE_ENV, PythonAdapter};
 use crate::child::{ChildSpec, LineLimits, Orphans};
@@ -60,7 +59,7 @@ impl Adapter {
     pub(super) fn child(
         &self,
         project: &Project,
-        input: &RawValue,
+        input: &str,
         run: RunId,
         telemetry: &TelemetrySettings,
     ) -> Result<(ChildSpec, Option<InputFile>)> {
@@ -89,9 +88,9 @@ impl Adapter {
     }
 }
 
-fn python(project: &Project, adapter: PythonAdapter, entry_point: &str, input: &RawValue) -> Result<Command> {
+fn python(project: &Project, adapter: PythonAdapter, entry_point: &str, input: &str) -> Result<Command> {
     let folder = fs::canonicalize(&project.folder).context("the project's folder")?;
-    let launch = Launch::new(folder, adapter, entry_point).inputs(input.get()).cache(Launch::default_cache());
+    let launch = Launch::new(folder, adapter, entry_point).inputs(input).cache(Launch::default_cache());
     Ok(launch.python(interpreter(project)).command()?)
 }
 

@@ -41,6 +41,56 @@ fn a_text_is_an_input_as_it_is() {
     assert_eq!(inputs(&["--input", text]), json!({"input": text}));
 }
 
+/// What only Python's own reader has values for, and how it shows them.
+const ODD: (&str, &str) = (
+    r#"{"half": "a\udbff", "\udc00": [1e999, NaN], "big": 123456789012345678901234567890, "f": 0.30000000000000004}"#,
+    r"{'half': 'a\udbff', '\udc00': [inf, nan], 'big': 123456789012345678901234567890, 'f': 0.30000000000000004}",
+);
+
+#[test]
+fn whatever_python_reads_as_json_comes_to_the_agent_to_the_letter() {
+    let (json, shown) = ODD;
+    let python = Project::python("def main(inputs):\n    return ascii(inputs)\n");
+    assert_eq!(python.run(&["--json", json]).assert_status(0).content("final"), shown);
+    python.file("cases.json", &format!("[{{\"input\": {json}}}, {{\"name\": \"\\ud800\", \"input\": NaN }}]"));
+    let done = python.run(&["--input-file", "cases.json"]).assert_status(0);
+    assert_eq!(done.contents("final"), [json!(shown), json!("{'input': nan}")]);
+    let shell = Project::shell("cat \"$CHARM_INPUT_FILE\"");
+    assert_eq!(shell.run(&["--json", json]).assert_status(0).content("final"), json);
+}
+
+#[test]
+fn an_agent_with_a_module_named_json_gets_odd_inputs_too() {
+    let project = Project::python("import json\ndef main(inputs):\n    return ascii(inputs)\n");
+    project.file("json.py", "raise ValueError('not me')\n");
+    assert_eq!(project.run(&["--json", ODD.0]).assert_status(0).content("final"), ODD.1);
+}
+
+#[test]
+fn what_goes_out_is_json_whatever_the_agent_says() {
+    let agent = "def main(half, callbacks):\n    print(half)\n    callbacks[0].on_tool_start({'name': half}, half)\n    \
+                 if half != 'x': callbacks[0].on_llm_new_token('token' + half)\n    \
+                 return {half: half, 'n': [float('inf'), float('nan')]}\n";
+    let done = Project::python(agent).run(&["--json", r#"{"half": "\ud800"}"#]).assert_status(0);
+    assert_eq!(done.contents("delta"), [json!("token\u{fffd}")]);
+    for line in done.stdout.lines() {
+        let json = line.strip_prefix("__CHARM_EVENT__").unwrap_or(line);
+        serde_json::from_str::<Value>(json).unwrap_or_else(|error| panic!("{error}: {line}"));
+    }
+    assert_eq!(done.result()["output"], json!({"\u{fffd}": "\u{fffd}", "n": [null, null]}));
+}
+
+#[test]
+fn a_file_of_cases_may_begin_with_a_byte_order_mark_and_may_be_a_pipe() {
+    let project = Project::python("def main(n):\n    return n * 2\n");
+    project.file("cases.json", "\u{feff}[{\"input\": {\"n\": 4}}]");
+    assert_eq!(project.run(&["--input-file", "cases.json"]).assert_status(0).content("final"), 8);
+    let mut command = project.program("bash");
+    command.args(["-c", "\"$0\" run . --input-file <(cat cases.json)", crate::project::RUNNER]);
+    let done = crate::project::Running::start(&mut command).finish().assert_status(0);
+    assert_eq!(done.content("final"), 8);
+}
+
 #[test]
 fn each_case_of_a_file_is_a_run() {
     let project = Project::python("def main(n):\n    return n * 2\n");
@@ -54,11 +104,14 @@ fn each_case_of_a_file_is_a_run() {
 #[test]
 fn a_file_without_cases_is_told_with_the_way_out() {
     let project = Project::shell("true");
+    let deep = format!("[{{\"input\": 1}}, {{\"input\": {}{}}}]", "[".repeat(200), "]".repeat(200));
     for (text, expected) in [
         ("[]", "the array is empty; put a case into it"),
         ("{}", "expected an array of {\"name\": .., \"input\": ..}"),
         ("[{\"name\": \"x\"}]", "missing field `input`"),
         ("", "expected an array of"),
+        ("[{\"input\": 1}, {\"input\": [01]}]", "expected an array of"),
+        (&deep, "the input of case 2: recursion limit exceeded"),
     ] {
         project.file("cases.json", text);
         let done = project.run(&["--input-file", "cases.json"]).assert_status(2);
