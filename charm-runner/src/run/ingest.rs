@@ -10,7 +10,7 @@ use super::calls::Calls;
 use super::ending;
 use crate::bridge::{Frame, FrameDecoder, Record};
 use crate::child::{CaptureSink, CapturedLine, ChildOutcome, LineAssembler, LineLimits, Notice};
-use crate::words::{pass_on, say};
+use crate::words::{counted, pass_on, say};
 
 /// A bound of the output that is collected for agents whose output is their result.
 const MAX_COLLECTED: usize = 16 * 1024 * 1024;
@@ -62,10 +62,8 @@ impl<'a> Ingest<'a> {
         }
         self.calls.close();
         if self.malformed > 0 {
-            let count = self.malformed;
-            say(format_args!(
-                "{count} lines began with an event marker and held no event; they were shown as text"
-            ));
+            let lines = counted(self.malformed, "line");
+            say(format_args!("{lines} began with an event marker and held no event: shown as text"));
         }
         if !self.is_result_whole {
             say(

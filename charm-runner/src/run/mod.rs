@@ -87,7 +87,8 @@ impl Started {
             }
         }
         if words::missed() > 0 {
-            say(format_args!("{} lines for stderr were dropped, because nobody read them", words::missed()));
+            let missed = words::counted(words::missed(), "text");
+            say(format_args!("dropped {missed} for stderr, because nobody read it"));
         }
         (exit, report)
     }

@@ -241,6 +241,26 @@ fn a_full_disk_under_stdout_ends_with_70_and_says_so() {
 }
 
 #[test]
+fn what_cannot_be_written_is_told_by_every_command() {
+    let project = Project::shell("echo ran > ran");
+    let commands = ["--help", "run --help", "--version", "validate", "validate --json", "exporters", "completions zsh"];
+    for (place, why) in [(">&-", "it is closed"), ("> /dev/full", "No space left on device")] {
+        for arguments in commands.iter().chain(&["run ."]) {
+            let mut command = project.program("sh");
+            command.args(["-c", &format!("\"$0\" {arguments} {place}"), crate::project::RUNNER]);
+            let done = crate::project::Running::start(&mut command).finish().assert_status(70);
+            let expected = format!("charm: stdout cannot be written: {why}");
+            assert!(done.stderr.starts_with(&expected), "{arguments} {place}: {}", done.stderr);
+        }
+        assert!(place != ">&-" || !project.folder().join("ran").exists(), "nobody would have seen it run");
+    }
+    // Not to be taken for a closed one, which looks like this once Rust has started.
+    let mut command = project.program("sh");
+    command.args(["-c", "\"$0\" --help <> /dev/null >&0", crate::project::RUNNER]);
+    crate::project::Running::start(&mut command).finish().assert_status(0);
+}
+
+#[test]
 fn every_command_survives_that_nobody_reads_it() {
     let project = Project::shell("true");
     for arguments in

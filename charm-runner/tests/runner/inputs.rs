@@ -219,3 +219,31 @@ fn a_folder_without_a_manifest_is_told_with_the_way_out() {
         "charm: `./charm.yaml` does not exist; run this in the folder of your agent, or name that folder\n"
     );
 }
+
+#[test]
+fn a_manifest_that_is_no_file_is_refused_at_once() {
+    let project = Project::shell("true");
+    let made = std::process::Command::new("mkfifo").arg(project.folder().join("pipe.yaml")).status();
+    assert!(made.unwrap().success());
+    fs::create_dir(project.folder().join("inner")).unwrap();
+    std::os::unix::fs::symlink("../pipe.yaml", project.folder().join("inner/charm.yaml")).unwrap();
+    for path in ["pipe.yaml", "inner", "/dev/zero"] {
+        for command in ["run", "validate"] {
+            let done = project.call(&[command, path]).assert_status(78);
+            let what = if path == "/dev/zero" { "is a device;" } else { "is a pipe;" };
+            assert!(done.stderr.contains(what), "{}", done.stderr);
+        }
+    }
+}
+
+#[test]
+fn who_names_the_agents_program_is_told_what_to_name() {
+    let project = Project::python("def main(): pass\n");
+    fs::create_dir(project.folder().join("sub")).unwrap();
+    project.file("sub/tool.js", "");
+    let done = project.call(&["run", "agent.py"]).assert_status(78);
+    let expected = "charm: `agent.py` is a program and no manifest; name its folder, which has one: `.`\n";
+    assert_eq!(done.stderr, expected);
+    let done = project.call(&["validate", "sub/tool.js"]).assert_status(78);
+    assert!(done.stderr.contains("write a `charm.yaml` beside it"), "{}", done.stderr);
+}
