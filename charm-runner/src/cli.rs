@@ -98,7 +98,7 @@ fn report_format_apart(arguments: impl Iterator<Item = OsString>) -> Option<&'st
 pub(crate) fn command() -> clap::Command {
     let name = program_name();
     let named = |text: &str| text.replace(NAME, name);
-    let command = Cli::command().name(name).after_help(named(EXAMPLES));
+    let command = Cli::command().name(name).bin_name(name).after_help(named(EXAMPLES));
     command
         .mut_subcommand("run", |run| run.after_help(named(RUN_EXAMPLES)))
         .mut_subcommand("completions", |completions| completions.after_help(named(COMPLETIONS_EXAMPLE)))

@@ -15,7 +15,10 @@ pub(crate) fn was_closed() -> bool {
     WAS_CLOSED.load(Ordering::Relaxed)
 }
 
-#[expect(unsafe_code, reason = "only a function of this section runs before Rust's runtime opens `/dev/null`")]
+#[expect(
+    unsafe_code,
+    reason = "only a function of this section runs before Rust's runtime opens `/dev/null`"
+)]
 // SAFETY: the section holds pointers to functions of this type, which the C library calls once, on the first thread. This
 // one makes a system call and stores a flag: it needs nothing of the runtime.
 #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]

@@ -115,12 +115,11 @@ impl Launch {
 
     /// The inputs as values, or as their text where only Python's own reader has values for them.
     fn write_inputs(&self, request: &mut Marshal) -> Result<(), serde_json::Error> {
-        let inputs = if self.inputs.trim().is_empty() { "null" } else { &self.inputs };
-        let inputs = JsonInput::read(inputs)?.exact;
+        let inputs = json_input::object(&self.inputs);
         if json_input::is_plain(&inputs) {
             return request.json(&inputs);
         }
-        request.str(&inputs);
+        request.str(&JsonInput::read(&inputs)?.exact);
         Ok(())
     }
 

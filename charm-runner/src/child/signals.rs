@@ -37,7 +37,7 @@ const ENDING: &[Signal] = &[
 const PASSING: &[Signal] = &[Signal::USR1, Signal::USR2];
 
 /// Signals without a name, which ask us to end like those above. Some of these belong to the C library.
-const REAL_TIME: std::ops::RangeInclusive<i32> = if cfg!(target_os = "linux") { 34..=64 } else { 1..=0 };
+const REAL_TIME: std::ops::Range<i32> = if cfg!(target_os = "linux") { 34..65 } else { 0..0 };
 
 /// A signal that asks us to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -86,9 +86,9 @@ fn deliveries() -> Vec<Delivered> {
 fn cases(input: &InputArgs) -> Result<Vec<Case>, String> {
     let case = |input| vec![Case { name: None, input }];
     match input {
-        InputArgs { json: Some(json), .. } => JsonInput::read(json).map(case).map_err(|error| {
-            format!("--json is not JSON: {error}; put single quotes around it in a shell")
-        }),
+        InputArgs { json: Some(json), .. } => JsonInput::read(json)
+            .map(case)
+            .map_err(|error| format!("--json is not JSON: {error}; put single quotes around it in a shell")),
         InputArgs { input: Some(text), .. } => Ok(case(JsonInput::of_text(text))),
         InputArgs { input_file: Some(path), .. } => {
             let text = fs::read_to_string(path).map_err(|error| unreadable(&error));

@@ -13,6 +13,7 @@ use charm_telemetry_core::{Environment, Problem, RunId, suggest};
 use crate::bridge::{Launch, PIPE_ENV, PythonAdapter};
 use crate::child::{ChildSpec, LineLimits, Orphans};
 use crate::project::Project;
+use crate::words::say;
 
 use super::input_file::InputFile;
 
@@ -97,6 +98,12 @@ fn python(project: &Project, adapter: PythonAdapter, entry_point: &str, input: &
 /// The project's own virtual environment if it has one, else the `python3` of the `PATH`.
 fn interpreter(project: &Project) -> PathBuf {
     let own = [".venv", "venv"].map(|name| project.folder.join(name).join("bin/python3"));
+    for moved in own.iter().filter(|python| python.is_symlink() && !python.exists()) {
+        say(format_args!(
+            "warning: `{}` leads nowhere, so this virtual environment is not used; make it again",
+            moved.display()
+        ));
+    }
     let own = own.into_iter().find(|python| python.exists());
     own.and_then(|python| std::path::absolute(python).ok()).unwrap_or_else(|| "python3".into())
 }

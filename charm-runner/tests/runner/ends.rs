@@ -171,7 +171,8 @@ fn what_the_agent_started_ends_with_it_whatever_signal_comes() {
 
 #[test]
 fn a_file_that_may_not_grow_ends_the_run_and_the_agent_with_it() {
-    let project = Project::shell("echo $$ > pid; while :; do echo 0123456789012345678901234567890123456789; done");
+    let project =
+        Project::shell("echo $$ > pid; while :; do echo 0123456789012345678901234567890123456789; done");
     let mut command = project.program("sh");
     command.args(["-c", "ulimit -f 64; exec \"$0\" run . > out", crate::project::RUNNER]);
     let done = crate::project::Running::start(&mut command).finish().assert_status(70);
@@ -243,7 +244,8 @@ fn a_full_disk_under_stdout_ends_with_70_and_says_so() {
 #[test]
 fn what_cannot_be_written_is_told_by_every_command() {
     let project = Project::shell("echo ran > ran");
-    let commands = ["--help", "run --help", "--version", "validate", "validate --json", "exporters", "completions zsh"];
+    let commands =
+        ["--help", "run --help", "--version", "validate", "validate --json", "exporters", "completions zsh"];
     for (place, why) in [(">&-", "it is closed"), ("> /dev/full", "No space left on device")] {
         for arguments in commands.iter().chain(&["run ."]) {
             let mut command = project.program("sh");

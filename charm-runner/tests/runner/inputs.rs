@@ -52,7 +52,8 @@ fn whatever_python_reads_as_json_comes_to_the_agent_to_the_letter() {
     let (json, shown) = ODD;
     let python = Project::python("def main(inputs):\n    return ascii(inputs)\n");
     assert_eq!(python.run(&["--json", json]).assert_status(0).content("final"), shown);
-    python.file("cases.json", &format!("[{{\"input\": {json}}}, {{\"name\": \"\\ud800\", \"input\": NaN }}]"));
+    python
+        .file("cases.json", &format!("[{{\"input\": {json}}}, {{\"name\": \"\\ud800\", \"input\": NaN }}]"));
     let done = python.run(&["--input-file", "cases.json"]).assert_status(0);
     assert_eq!(done.contents("final"), [json!(shown), json!("{'input': nan}")]);
     let shell = Project::shell("cat \"$CHARM_INPUT_FILE\"");
@@ -246,4 +247,45 @@ fn who_names_the_agents_program_is_told_what_to_name() {
     assert_eq!(done.stderr, expected);
     let done = project.call(&["validate", "sub/tool.js"]).assert_status(78);
     assert!(done.stderr.contains("write a `charm.yaml` beside it"), "{}", done.stderr);
+}
+
+#[test]
+fn an_env_that_is_no_file_of_variables_is_none_and_one_without_end_is_refused() {
+    let project = Project::shell("echo ran");
+    // A virtual environment may have that name.
+    fs::create_dir(project.folder().join(".env")).unwrap();
+    assert_eq!(project.run(&[]).assert_status(0).content("final"), "ran\n");
+    fs::remove_dir(project.folder().join(".env")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", project.folder().join(".env")).unwrap();
+    let done = project.run(&[]).assert_status(78);
+    assert!(done.stderr.contains("`./.env` is larger than 1 MiB"), "{}", done.stderr);
+}
+
+#[test]
+fn a_virtual_environment_whose_python_has_gone_is_told() {
+    let project = Project::python("def main(): return 'ran'\n");
+    fs::create_dir_all(project.folder().join(".venv/bin")).unwrap();
+    std::os::unix::fs::symlink("/nowhere/python3", project.folder().join(".venv/bin/python3")).unwrap();
+    let done = project.run(&[]).assert_status(0);
+    assert_eq!(done.content("final"), "ran");
+    assert!(done.stderr.contains("`./.venv/bin/python3` leads nowhere"), "{}", done.stderr);
+}
+
+#[test]
+fn without_python_the_error_says_how_to_get_one() {
+    let project = Project::python("def main(): pass\n");
+    let mut command = project.program(crate::project::RUNNER);
+    let done = crate::project::Running::start(command.args(["run", "."]).env("PATH", "/nowhere")).finish();
+    let error = "cannot start `python3`: not found on `PATH`; install Python, or make a virtual environment `.venv` in the \
+                 project";
+    assert_eq!(done.assert_status(70).content("error"), error);
+}
+
+#[test]
+fn a_result_that_is_too_large_is_an_error_that_says_so() {
+    let done =
+        Project::python("def main(): return 'x' * 70_000_000\n").run(&["--json", "{}"]).assert_status(0);
+    let error = done.content("error");
+    assert!(error.as_str().unwrap().contains("the agent's result has 700000"), "{error}");
+    assert_eq!(done.result()["message"], error);
 }

@@ -141,11 +141,7 @@ impl DeliveryConfig {
         variable(&["HTTP_PROXY", "http_proxy"], "The proxy for `http` addresses.", None),
         variable(&["ALL_PROXY", "all_proxy"], "The proxy for both.", None),
         variable(&["NO_PROXY", "no_proxy"], "Hosts that are reached without a proxy, by commas.", None),
-        variable(
-            &["SSL_CERT_FILE"],
-            "Certificates of your own authority, besides the bundled ones.",
-            None,
-        ),
+        variable(&["SSL_CERT_FILE"], "Certificates of your own authority, besides the bundled ones.", None),
     ];
 
     /// The defaults, with what these variables say: `CHARM_STATE_DIR`, `CHARM_SPOOL_MAX_BYTES` (`0`: no spool),

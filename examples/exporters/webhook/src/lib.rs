@@ -9,7 +9,9 @@ mod tests;
 
 use std::time::Duration;
 
-use charm_telemetry_core::{EnvironmentReader, HookContext, HookResult, Secret, TelemetryExporter, charm_exporter};
+use charm_telemetry_core::{
+    EnvironmentReader, HookContext, HookResult, Secret, TelemetryExporter, charm_exporter,
+};
 use reqwest::Url;
 
 use crate::encode::{Outcome, ToolEvent};
