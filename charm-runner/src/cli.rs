@@ -2,13 +2,19 @@
 //!
 //! Rule: everything a user has to know to use a command stands in its help.
 
+use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+use crate::exit::Exit;
+use crate::words;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -61,17 +67,38 @@ const COMPLETIONS_EXAMPLE: &str =
     "Example:\n  charm-runner completions bash > ~/.local/share/bash-completion/completions/charm-runner";
 
 impl Cli {
-    /// Reads the command line of this process. Ends it after a request for help, or with 2 if it is not right.
-    pub(crate) fn read() -> Self {
-        Self::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit())
+    /// Reads the command line of this process. What it says instead of being a command (help, the version, what is not
+    /// right with it) is written, and the exit code given.
+    pub(crate) fn read() -> Result<Self, Exit> {
+        let mut command = command();
+        let matches = match report_format_apart(std::env::args_os()) {
+            Some(format) => Err(command.error(
+                ErrorKind::InvalidValue,
+                format!("the format belongs to the option: write `--telemetry-report={format}`"),
+            )),
+            None => command.try_get_matches_from_mut(std::env::args_os()),
+        };
+        matches.and_then(|matches| Self::from_arg_matches(&matches)).map_err(|error| {
+            let printed = error.print().and_then(|()| io::stdout().flush());
+            // Where not even the message can be written, nobody can be told of it.
+            if error.use_stderr() { Exit::Usage } else { words::exit_of_printing(printed) }
+        })
     }
+}
+
+/// The format that stands apart from its option, where it would be taken for the project.
+fn report_format_apart(arguments: impl Iterator<Item = OsString>) -> Option<&'static str> {
+    let arguments: Vec<_> = arguments.take_while(|argument| argument != "--").collect();
+    let mut pairs = arguments.windows(2).filter(|pair| pair[0] == "--telemetry-report");
+    let apart = |pair: &[OsString]| ["text", "json"].into_iter().find(|format| pair[1] == *format);
+    pairs.find_map(apart).filter(|format| !Path::new(format).exists())
 }
 
 /// The command under the name by which it was started: it may be installed as `charm`, or be somebody's own runner.
 pub(crate) fn command() -> clap::Command {
     let name = program_name();
     let named = |text: &str| text.replace(NAME, name);
-    let command = Cli::command().name(name).after_help(named(EXAMPLES));
+    let command = Cli::command().name(name).bin_name(name).after_help(named(EXAMPLES));
     command
         .mut_subcommand("run", |run| run.after_help(named(RUN_EXAMPLES)))
         .mut_subcommand("completions", |completions| completions.after_help(named(COMPLETIONS_EXAMPLE)))
@@ -104,7 +131,7 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
-    /// The folder with charm.yaml
+    /// The folder with charm.yaml, or the file itself
     #[arg(default_value = ".")]
     pub(crate) project: PathBuf,
     #[command(flatten)]

@@ -21,8 +21,10 @@ mod cli;
 mod commands;
 mod env_file;
 mod exit;
+mod json_input;
 mod project;
 mod run;
+mod stdout_closed;
 mod vendors;
 mod words;
 
@@ -35,5 +37,12 @@ pub use exit::Exit;
 /// The exporters are those that are linked into the calling binary.
 pub fn main() -> ExitCode {
     vendors::link();
-    commands::execute(cli::Cli::read()).into()
+    if stdout_closed::was_closed() {
+        words::say("stdout cannot be written: it is closed; give it a file, a pipe or /dev/null");
+        return Exit::Internal.into();
+    }
+    match cli::Cli::read() {
+        Ok(cli) => commands::execute(cli).into(),
+        Err(exit) => exit.into(),
+    }
 }

@@ -3,7 +3,8 @@
 //! Rule: `.env` overrides the environment, as the contract has it, and never changes that of our own process.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use charm_telemetry_core::manifest::{Checked, Manifest};
@@ -13,6 +14,12 @@ use crate::env_file::{EnvFile, sounds_secret};
 
 /// The name of the manifest in a project folder.
 const MANIFEST: &str = "charm.yaml";
+
+/// The longest `.env` that is read.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// What the names of agents' programs end in, and those of manifests never.
+const PROGRAMS: [&str; 8] = ["py", "js", "mjs", "cjs", "ts", "sh", "ipynb", "rs"];
 
 /// A project that can be run.
 #[derive(Debug)]
@@ -31,6 +38,10 @@ impl Project {
     pub(crate) fn read(path: &Path) -> Result<Self, Problems> {
         let (folder, file) = places(path);
         let mut problems = Problems::default();
+        if let Some(problem) = no_file(&file).or_else(|| no_manifest(&folder, &file)) {
+            problems.push(problem);
+            return Err(problems);
+        }
         let (environment, mut secrets) = read_environment(&folder, &mut problems);
         match Manifest::read(&file) {
             Ok(Checked { manifest, warnings, .. }) if problems.is_empty() => {
@@ -62,24 +73,62 @@ impl Project {
 }
 
 fn places(path: &Path) -> (PathBuf, PathBuf) {
-    if path.is_file() {
+    if path.exists() && !path.is_dir() {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         return (folder.unwrap_or(Path::new(".")).to_owned(), path.to_owned());
     }
     (path.to_owned(), path.join(MANIFEST))
 }
 
+/// A pipe has no end until somebody writes to it, and a device may have none at all.
+fn no_file(path: &Path) -> Option<Problem> {
+    let kind = fs::metadata(path).ok()?.file_type();
+    let what = match kind {
+        kind if kind.is_file() || kind.is_dir() => return None,
+        kind if kind.is_fifo() => "pipe",
+        kind if kind.is_socket() => "socket",
+        _ => "device",
+    };
+    let path = path.display();
+    Some(Problem::error(format!(
+        "`{path}` is a {what}; put the manifest into a file and name that or its folder"
+    )))
+}
+
+/// Somebody has named the agent's program.
+fn no_manifest(folder: &Path, file: &Path) -> Option<Problem> {
+    let extension = file.extension()?;
+    if !PROGRAMS.iter().any(|program| extension == *program) {
+        return None;
+    }
+    let (file, shown) = (file.display(), folder.display());
+    let way_out = if folder.join(MANIFEST).exists() {
+        format!("name its folder, which has one: `{shown}`")
+    } else {
+        format!(
+            "write a `{MANIFEST}` beside it, with the program as `runtime.adapter.entry_point`, and name the folder"
+        )
+    };
+    Some(Problem::error(format!("`{file}` is a program and no manifest; {way_out}")))
+}
+
 /// The environment of the project's agent and exporters, and the variables of it whose values nobody should see.
 fn read_environment(folder: &Path, problems: &mut Problems) -> (Environment, Vec<String>) {
     let mut environment = Environment::from_process();
     let path = folder.join(".env");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
+    let mut text = String::new();
+    match fs::File::open(&path).and_then(|file| file.take(MOST_BYTES + 1).read_to_string(&mut text)) {
+        Ok(length) if length as u64 > MOST_BYTES => {
+            let message = format!("`{}` is larger than 1 MiB; is this the right file?", path.display());
+            problems.push(Problem::error(message));
+            return (environment, Vec::new());
+        }
+        Ok(_) => {}
         Err(error) => {
             problems.extend(unreadable(&path, &error));
             return (environment, Vec::new());
         }
-    };
+    }
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let file = EnvFile::parse(text, |name| environment.get(name).map(str::to_owned));
     for (line, column) in file.faults {
@@ -100,7 +149,8 @@ fn read_environment(folder: &Path, problems: &mut Problems) -> (Environment, Vec
 fn unreadable(path: &Path, error: &io::Error) -> Option<Problem> {
     let path = path.display();
     match error.kind() {
-        ErrorKind::NotFound => None,
+        // A virtual environment may have that name.
+        ErrorKind::NotFound | ErrorKind::IsADirectory => None,
         // The error's own words would not help.
         ErrorKind::InvalidData => {
             Some(Problem::error(format!("`{path}` is not UTF-8; save it with that encoding")))

@@ -11,6 +11,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::stdio::stderr;
 
+use crate::exit::Exit;
+
 /// A pipe that says it has room takes this many bytes without blocking (`PIPE_BUF`).
 const SAFE_WRITE: usize = 4096;
 
@@ -35,6 +37,25 @@ pub(crate) fn say(what: impl Display) {
         text.extend(["charm: ", line, "\n"]);
     }
     pass_on(&text);
+}
+
+/// How a command ends whose result was written to stdout, or was not.
+pub(crate) fn exit_of_printing(printed: io::Result<()>) -> Exit {
+    match printed {
+        Ok(()) => Exit::Success,
+        // `| head` is no failure of ours.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
+        Err(error) => {
+            say(format_args!("stdout cannot be written: {error}"));
+            Exit::Internal
+        }
+    }
+}
+
+/// `1 line`, `2 lines`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }
 
 /// Writes a text to stderr as it is. A closed stderr is nobody's problem.

@@ -135,7 +135,8 @@ impl fmt::Display for Report {
             }
         }
         if self.late > 0 {
-            write!(f, "\n{} events came after the end and reached nobody", self.late)?;
+            let plural = if self.late == 1 { "" } else { "s" };
+            write!(f, "\n{} event{plural} came after the end and reached nobody", self.late)?;
         }
         Ok(())
     }

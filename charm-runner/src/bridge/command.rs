@@ -16,6 +16,7 @@ use thiserror::Error;
 use super::PythonAdapter;
 use super::marshal::Marshal;
 use super::source::{LOADER, PARTS, fingerprint};
+use crate::json_input::{self, JsonInput};
 
 /// The environment variable with the number of the descriptor that takes the frames.
 pub const PIPE_ENV: &str = "CHARM_BRIDGE_FD";
@@ -47,7 +48,7 @@ impl Launch {
         }
     }
 
-    /// The inputs, as JSON text. What is no object is wrapped as `{"input": ...}`; `null` is no inputs.
+    /// The inputs, as JSON text that Python reads. What is no object is wrapped as `{"input": ...}`; `null` is no inputs.
     #[must_use]
     pub fn inputs(mut self, json: impl Into<String>) -> Self {
         self.inputs = json.into();
@@ -112,20 +113,13 @@ impl Launch {
         Ok(request.into_bytes())
     }
 
+    /// The inputs as values, or as their text where only Python's own reader has values for them.
     fn write_inputs(&self, request: &mut Marshal) -> Result<(), serde_json::Error> {
-        match self.inputs.trim() {
-            "null" | "" => {
-                request.dict();
-                request.end_dict();
-            }
-            object if object.starts_with('{') => request.json(object)?,
-            other => {
-                request.dict();
-                request.str("input");
-                request.json(other)?;
-                request.end_dict();
-            }
+        let inputs = json_input::object(&self.inputs);
+        if json_input::is_plain(&inputs) {
+            return request.json(&inputs);
         }
+        request.str(&JsonInput::read(&inputs)?.exact);
         Ok(())
     }
 

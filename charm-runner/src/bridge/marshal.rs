@@ -37,7 +37,7 @@ impl Marshal {
 
     /// Writes JSON text as the value that Python's `json.loads` would give, its keys in their order.
     ///
-    /// Whole numbers beyond 64 bits become floats.
+    /// The text is to be plain: whole numbers beyond 64 bits become floats, half a surrogate pair is an error.
     pub(super) fn json(&mut self, text: &str) -> Result<(), serde_json::Error> {
         let mut reader = serde_json::Deserializer::from_str(text);
         Json(self).deserialize(&mut reader)?;

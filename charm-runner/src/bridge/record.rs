@@ -125,7 +125,7 @@ pub enum Record {
     Result {
         /// The result object of the contract, to the letter: `status` and what goes with it.
         result: ExactJson,
-        /// Where the agent failed, if it did.
+        /// Where the agent failed, if it did and its stderr did not take that.
         #[serde(default)]
         traceback: String,
     },
@@ -135,7 +135,7 @@ pub enum Record {
         error_type: String,
         /// What is wrong and what to do.
         message: String,
-        /// Where, if it was in the agent's files.
+        /// Where, if it was in the agent's files and its stderr did not take that.
         #[serde(default)]
         traceback: String,
     },

@@ -27,7 +27,7 @@ pub enum SpawnError {
         directory: String,
     },
     /// The program is not there.
-    #[error("cannot start `{program}`: not found on `PATH`; install it, or write its full path")]
+    #[error("cannot start `{program}`: not found on `PATH`; {}", install(program))]
     NotOnPath {
         /// What was to run.
         program: String,
@@ -174,6 +174,14 @@ fn explain(command: &Command, error: io::Error) -> SpawnError {
         Some(Errno::NOEXEC) => SpawnError::NotAProgram { program },
         Some(Errno::TOOBIG) => SpawnError::TooLarge { program },
         _ => SpawnError::Other { program, source: error },
+    }
+}
+
+fn install(program: &str) -> &'static str {
+    if program == "python3" {
+        "install Python, or make a virtual environment `.venv` in the project"
+    } else {
+        "install it, or write its full path"
     }
 }
 

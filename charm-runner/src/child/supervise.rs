@@ -45,7 +45,7 @@ pub enum SuperviseError {
 /// asks us to end.
 ///
 /// Signals that ask us to end are passed on to its group; after the grace, or on a second signal, the group is
-/// killed. A signal that came after [`Signals::install`] and before this call counts.
+/// killed. SIGUSR1 and SIGUSR2 are passed on and mean nothing to us. A signal that came after [`Signals::install`] and before this call counts.
 ///
 /// The calling thread must not be one that ends before the process: on Linux the agent is killed with the thread that
 /// started it. Killed with us is the agent's own process alone; what it started itself is not.
@@ -181,6 +181,9 @@ impl Run<'_> {
         let arrived = self.signals.take();
         if arrived.child {
             self.orphans.reap(&mut self.leader);
+        }
+        for signal in arrived.passed {
+            self.leader.signal_group(signal);
         }
         if let Some(signal) = arrived.stop {
             let action = self.plan.on_signal(signal, Instant::now());

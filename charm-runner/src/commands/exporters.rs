@@ -4,12 +4,31 @@
 
 use std::fmt::Write as _;
 
+use charm_telemetry_core::trace::TelemetrySettings;
 use charm_telemetry_core::{Environment, ExporterDescriptor, Registry, VariableDescriptor};
 use serde::Serialize;
 
 use crate::cli::ExportersArgs;
 use crate::exit::Exit;
 use crate::words::say;
+
+/// What the runner itself reads for all of them.
+const RUNNER_VARIABLES: &[VariableDescriptor] = &[
+    VariableDescriptor {
+        names: &["CHARM_TELEMETRY_ON_ERROR"],
+        doc: "What happens if an exporter cannot be activated: `refuse` to run, or `warn` and run without it.",
+        default: Some("refuse"),
+        required: false,
+        secret: false,
+    },
+    VariableDescriptor {
+        names: &["CHARM_TELEMETRY_SHUTDOWN_TIMEOUT"],
+        doc: "Seconds that the exporters have to finish after the last run.",
+        default: Some("5"),
+        required: false,
+        secret: false,
+    },
+];
 
 #[derive(Serialize)]
 struct Exporter<'a> {
@@ -20,6 +39,8 @@ struct Exporter<'a> {
     version: &'a str,
     description: &'a str,
     variables: Vec<Variable<'a>>,
+    /// What every exporter obeys besides.
+    shared_variables: Vec<Variable<'a>>,
 }
 
 #[derive(Serialize)]
@@ -54,23 +75,47 @@ pub(super) fn exporters(arguments: &ExportersArgs) -> Exit {
 
 impl<'a> Exporter<'a> {
     fn of(descriptor: &'a ExporterDescriptor, environment: &Environment) -> Self {
-        let variable = |variable: &'a VariableDescriptor| Variable {
-            names: variable.names,
-            description: variable.doc,
-            required: variable.required,
-            default: variable.default,
-            secret: variable.secret,
-            set: variable.names.iter().any(|name| environment.get(name).is_some()),
-        };
         Self {
             name: descriptor.name,
             r#type: descriptor.type_name,
             package: descriptor.crate_name,
             version: descriptor.crate_version,
             description: descriptor.doc,
-            variables: descriptor.variables.iter().map(variable).collect(),
+            variables: listed(descriptor.variables, environment).collect(),
+            shared_variables: shared(environment),
         }
     }
+}
+
+/// The variables of the runner, of the settings for all exporters, and of the delivery.
+fn shared(environment: &Environment) -> Vec<Variable<'static>> {
+    let runner = listed(RUNNER_VARIABLES, environment);
+    runner.chain(listed(TelemetrySettings::VARIABLES, environment)).chain(of_delivery(environment)).collect()
+}
+
+#[cfg(feature = "delivery")]
+fn of_delivery(environment: &Environment) -> impl Iterator<Item = Variable<'static>> {
+    listed(charm_telemetry_core::delivery::DeliveryConfig::VARIABLES, environment)
+}
+
+/// Without exporters that send there are none.
+#[cfg(not(feature = "delivery"))]
+fn of_delivery(_: &Environment) -> impl Iterator<Item = Variable<'static>> {
+    std::iter::empty()
+}
+
+fn listed(
+    variables: &'static [VariableDescriptor],
+    environment: &Environment,
+) -> impl Iterator<Item = Variable<'static>> {
+    variables.iter().map(|variable| Variable {
+        names: variable.names,
+        description: variable.doc,
+        required: variable.required,
+        default: variable.default,
+        secret: variable.secret,
+        set: variable.names.iter().any(|name| environment.get(name).is_some()),
+    })
 }
 
 fn list(exporters: &[Exporter<'_>]) -> String {
@@ -85,6 +130,9 @@ fn list(exporters: &[Exporter<'_>]) -> String {
         exporter.variables.iter().for_each(|variable| text.push_str(&describe(variable)));
         text.push('\n');
     }
+    text.push_str("every exporter  (what concerns spans or sending: each that has to do with it)\n");
+    exporters[0].shared_variables.iter().for_each(|variable| text.push_str(&describe(variable)));
+    text.push('\n');
     text.push_str("Activate one by naming it under `runtime.telemetry` in charm.yaml.\n");
     text
 }

@@ -6,13 +6,13 @@ mod exporters;
 mod run;
 mod validate;
 
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, Write as _};
 
 use clap_complete::Shell;
 
 use crate::cli::{self, Cli, Command};
 use crate::exit::Exit;
-use crate::words::say;
+use crate::words;
 
 pub(crate) fn execute(cli: Cli) -> Exit {
     match cli.command {
@@ -31,13 +31,6 @@ fn completions(shell: Shell) -> Exit {
 
 /// Writes a command's whole result to stdout.
 fn print(text: &[u8]) -> Exit {
-    match io::stdout().write_all(text) {
-        Ok(()) => Exit::Success,
-        // `| head` is no failure of ours.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Exit::Success,
-        Err(error) => {
-            say(format_args!("stdout cannot be written: {error}"));
-            Exit::Internal
-        }
-    }
+    let mut stdout = io::stdout();
+    words::exit_of_printing(stdout.write_all(text).and_then(|()| stdout.flush()))
 }

@@ -3,6 +3,7 @@
 //! Rule: everything that can be known to be wrong is said before anything starts.
 
 use std::fs;
+use std::io::{self, ErrorKind};
 
 use charm_telemetry_core::Report;
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::cli::{InputArgs, ReportFormat, RunArgs};
 use crate::exit::Exit;
+use crate::json_input::{JsonInput, strict_of_same_length};
 use crate::project::Project;
 use crate::run::{Case, Plan, Started};
 use crate::words::say;
@@ -82,49 +84,47 @@ fn deliveries() -> Vec<Delivered> {
 }
 
 fn cases(input: &InputArgs) -> Result<Vec<Case>, String> {
-    let case = |input: Box<RawValue>| vec![Case { name: None, input: object(input) }];
+    let case = |input| vec![Case { name: None, input }];
     match input {
-        InputArgs { json: Some(json), .. } => {
-            // Read as a whole, too: numbers and escapes that no agent could be given are refused here.
-            let whole = serde_json::from_str::<serde_json::Value>(json);
-            let input = whole.and_then(|_| RawValue::from_string(json.clone()));
-            input.map(case).map_err(|error| {
-                format!("--json is not JSON: {error}; put single quotes around it in a shell")
-            })
-        }
-        InputArgs { input: Some(text), .. } => {
-            let input = serde_json::value::to_raw_value(&serde_json::json!({ "input": text }));
-            Ok(case(input.expect("an object with a string")))
-        }
+        InputArgs { json: Some(json), .. } => JsonInput::read(json)
+            .map(case)
+            .map_err(|error| format!("--json is not JSON: {error}; put single quotes around it in a shell")),
+        InputArgs { input: Some(text), .. } => Ok(case(JsonInput::of_text(text))),
         InputArgs { input_file: Some(path), .. } => {
-            let text = fs::read_to_string(path)
-                .map_err(|error| format!("--input-file {}: {error}", path.display()))?;
-            read_cases(&text).map_err(|error| format!("--input-file {}: {error}", path.display()))
+            let text = fs::read_to_string(path).map_err(|error| unreadable(&error));
+            let cases = text.and_then(|text| read_cases(text.strip_prefix('\u{feff}').unwrap_or(&text)));
+            cases.map_err(|error| format!("--input-file {}: {error}", path.display()))
         }
-        _ => Ok(case(RawValue::from_string("{}".to_owned()).expect("an empty object"))),
+        _ => Ok(case(JsonInput::read("{}").expect("an empty object"))),
     }
 }
 
-/// Agents get an object: what is none is wrapped, and nothing becomes an empty one.
-fn object(input: Box<RawValue>) -> Box<RawValue> {
-    let json = match input.get() {
-        "null" => "{}".to_owned(),
-        object if object.starts_with('{') => return input,
-        other => format!("{{\"input\":{other}}}"),
-    };
-    RawValue::from_string(json).expect("checked JSON in an object")
+fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::InvalidData => "it is not UTF-8; save it with that encoding".to_owned(),
+        ErrorKind::IsADirectory => "it is a folder; name the file in it".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 fn read_cases(text: &str) -> Result<Vec<Case>, String> {
     #[derive(Deserialize)]
-    struct Entry {
+    struct Entry<'a> {
         name: Option<String>,
-        input: Box<RawValue>,
+        #[serde(borrow)]
+        input: &'a RawValue,
     }
-    let entries: Vec<Entry> = serde_json::from_str(text)
+    let strict = strict_of_same_length(text);
+    let entries: Vec<Entry<'_>> = serde_json::from_str(&strict)
         .map_err(|error| format!("{error}; expected an array of {{\"name\": .., \"input\": ..}}"))?;
     if entries.is_empty() {
         return Err("the array is empty; put a case into it".to_owned());
     }
-    Ok(entries.into_iter().map(|Entry { name, input }| Case { name, input: object(input) }).collect())
+    let read = |(index, Entry { name, input }): (usize, Entry<'_>)| {
+        let start = input.get().as_ptr().addr() - strict.as_ptr().addr();
+        let input = JsonInput::read(&text[start..start + input.get().len()]);
+        let input = input.map_err(|error| format!("the input of case {}: {error}", index + 1))?;
+        Ok(Case { name, input })
+    };
+    entries.into_iter().enumerate().map(read).collect()
 }

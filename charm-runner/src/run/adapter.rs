@@ -9,11 +9,11 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use charm_telemetry_core::trace::TelemetrySettings;
 use charm_telemetry_core::{Environment, Problem, RunId, suggest};
-use serde_json::value::RawValue;
 
 use crate::bridge::{Launch, PIPE_ENV, PythonAdapter};
 use crate::child::{ChildSpec, LineLimits, Orphans};
 use crate::project::Project;
+use crate::words::say;
 
 use super::input_file::InputFile;
 
@@ -60,7 +60,7 @@ impl Adapter {
     pub(super) fn child(
         &self,
         project: &Project,
-        input: &RawValue,
+        input: &str,
         run: RunId,
         telemetry: &TelemetrySettings,
     ) -> Result<(ChildSpec, Option<InputFile>)> {
@@ -89,15 +89,21 @@ impl Adapter {
     }
 }
 
-fn python(project: &Project, adapter: PythonAdapter, entry_point: &str, input: &RawValue) -> Result<Command> {
+fn python(project: &Project, adapter: PythonAdapter, entry_point: &str, input: &str) -> Result<Command> {
     let folder = fs::canonicalize(&project.folder).context("the project's folder")?;
-    let launch = Launch::new(folder, adapter, entry_point).inputs(input.get()).cache(Launch::default_cache());
+    let launch = Launch::new(folder, adapter, entry_point).inputs(input).cache(Launch::default_cache());
     Ok(launch.python(interpreter(project)).command()?)
 }
 
 /// The project's own virtual environment if it has one, else the `python3` of the `PATH`.
 fn interpreter(project: &Project) -> PathBuf {
     let own = [".venv", "venv"].map(|name| project.folder.join(name).join("bin/python3"));
+    for moved in own.iter().filter(|python| python.is_symlink() && !python.exists()) {
+        say(format_args!(
+            "warning: `{}` leads nowhere, so this virtual environment is not used; make it again",
+            moved.display()
+        ));
+    }
     let own = own.into_iter().find(|python| python.exists());
     own.and_then(|python| std::path::absolute(python).ok()).unwrap_or_else(|| "python3".into())
 }

@@ -9,8 +9,8 @@ use serde_json::value::to_raw_value;
 use super::calls::Calls;
 use super::ending;
 use crate::bridge::{Frame, FrameDecoder, Record};
-use crate::child::{CaptureSink, CapturedLine, ChildOutcome, LineAssembler, LineLimits};
-use crate::words::{pass_on, say};
+use crate::child::{CaptureSink, CapturedLine, ChildOutcome, LineAssembler, LineLimits, Notice};
+use crate::words::{counted, pass_on, say};
 
 /// A bound of the output that is collected for agents whose output is their result.
 const MAX_COLLECTED: usize = 16 * 1024 * 1024;
@@ -29,6 +29,8 @@ pub(super) struct Ingest<'a> {
     /// Whether that is all of it.
     is_result_whole: bool,
     result: Option<RunOutcome>,
+    /// The time limit was reached before there was a result: what the agent says in its grace is none.
+    is_too_late: bool,
     malformed: u64,
 }
 
@@ -43,6 +45,7 @@ impl<'a> Ingest<'a> {
             collected: collects_output.then(Vec::new),
             is_result_whole: true,
             result: None,
+            is_too_late: false,
             malformed: 0,
         }
     }
@@ -59,10 +62,8 @@ impl<'a> Ingest<'a> {
         }
         self.calls.close();
         if self.malformed > 0 {
-            let count = self.malformed;
-            say(format_args!(
-                "{count} lines began with an event marker and held no event; they were shown as text"
-            ));
+            let lines = counted(self.malformed, "line");
+            say(format_args!("{lines} began with an event marker and held no event: shown as text"));
         }
         if !self.is_result_whole {
             say(
@@ -79,7 +80,7 @@ impl<'a> Ingest<'a> {
             (Some(result), _) if result.is_error() && child.stopped_by.is_some() => {
                 RunOutcome::error(&ending::of_stopped(child, &result.message()))
             }
-            (Some(result), _) if !child.timed_out => result,
+            (Some(result), _) if !self.is_too_late => result,
             (None, Some(output)) if ended_well && child.stopped_by.is_none() => {
                 let output = String::from_utf8_lossy(&output);
                 RunOutcome::success(&to_raw_value(&output).expect("a string can always be written"))
@@ -223,5 +224,18 @@ impl CaptureSink for Ingest<'_> {
 
     fn is_full(&self) -> bool {
         self.manager.is_full()
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        if notice != Notice::TimedOut {
+            return;
+        }
+        self.is_too_late = self.result.is_none();
+        if !self.is_too_late {
+            say(
+                "the agent gave its result and did not end: a thread or a handler of it ran on to the time limit, where \
+                 it was stopped; the result counts",
+            );
+        }
     }
 }

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use charm_telemetry_core::RunId;
-use serde_json::value::RawValue;
 
 const NAME: &str = "input.json";
 
@@ -22,14 +21,14 @@ pub(super) enum InputFile {
 }
 
 impl InputFile {
-    pub(super) fn write(folder: &Path, input: &RawValue, run: RunId) -> Result<Self> {
+    pub(super) fn write(folder: &Path, input: &str, run: RunId) -> Result<Self> {
         let own = std::path::absolute(folder)?.join(NAME);
-        if fs::write(&own, input.get()).is_ok() {
+        if fs::write(&own, input).is_ok() {
             return Ok(Self::InProject(own));
         }
         let other = std::env::temp_dir().join(format!("charm-{run}-{NAME}"));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&other);
-        file.and_then(|mut file| file.write_all(input.get().as_bytes())).with_context(|| {
+        file.and_then(|mut file| file.write_all(input.as_bytes())).with_context(|| {
             format!("neither `{}` nor `{}` can be written", own.display(), other.display())
         })?;
         Ok(Self::Temporary(other))

@@ -15,13 +15,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use charm_telemetry_core::{Report, RunOutcome};
-use serde_json::value::RawValue;
 
 pub(crate) use adapter::adapter_of;
 pub(crate) use start::{Started, manager_builder};
 
 use crate::child::{ChildOutcome, StopSignal, supervise};
 use crate::exit::Exit;
+use crate::json_input::JsonInput;
 use crate::words::{self, say};
 use ingest::Ingest;
 use reader::Unwritten;
@@ -30,7 +30,7 @@ use reader::Unwritten;
 #[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) name: Option<String>,
-    pub(crate) input: Box<RawValue>,
+    pub(crate) input: JsonInput,
 }
 
 /// What is to be done besides.
@@ -87,15 +87,16 @@ impl Started {
             }
         }
         if words::missed() > 0 {
-            say(format_args!("{} lines for stderr were dropped, because nobody read them", words::missed()));
+            let missed = words::counted(words::missed(), "text");
+            say(format_args!("dropped {missed} for stderr, because nobody read it"));
         }
         (exit, report)
     }
 
     fn run_case(&mut self, case: &Case) -> Ended {
-        let run = self.manager.start_run(&case.input);
+        let run = self.manager.start_run(&case.input.strict);
         let (spec, _input) =
-            match self.adapter.child(&self.project, &case.input, run.id(), self.manager.settings()) {
+            match self.adapter.child(&self.project, &case.input.exact, run.id(), self.manager.settings()) {
                 Ok(prepared) => prepared,
                 Err(error) => {
                     return Ended::not_started(run, &format!("the agent cannot be started: {error:#}"));

@@ -192,6 +192,13 @@ fn generators_are_streamed() {
     each("def main():\n  yield 'a'\n  yield {'n': 1}", INPUTS, |seen| {
         seen.tells(&["t::a", &expected("generator", r#"["a",{"n":1}]"#)]);
     });
+    let mixed = "async def main():\n  yield 'a'\n  yield {'n': 1}\n  yield None\n  yield 'b'";
+    each(mixed, INPUTS, |seen| {
+        seen.tells(&["t::a", "t::b", &expected("async_generator", r#"["a",{"n":1},"b"]"#)]);
+    });
+    each("async def main():\n  yield 1\n  yield {}", INPUTS, |seen| {
+        seen.tells(&[&expected("async_generator", "[1,{}]")]);
+    });
     each("def main():\n  yield 'a'\n  return {'status': 'success', 'output': 'z'}", INPUTS, |seen| {
         seen.tells(&["t::a", r#"j:{"result":{"output":"z","status":"success"},"type":"result"}"#]);
     });

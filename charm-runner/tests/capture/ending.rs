@@ -18,7 +18,7 @@ const INTERPRETER_IS_UP: Duration = Duration::from_secs(2);
 
 #[test]
 fn c8_each_signal_to_us_is_passed_on_and_the_agent_says_goodbye() {
-    for (signal, number) in [(Signal::TERM, 15), (Signal::INT, 2), (Signal::HUP, 1)] {
+    for (signal, number) in [(Signal::TERM, 15), (Signal::INT, 2), (Signal::HUP, 1), (Signal::QUIT, 3)] {
         let mut probe = Probe::start("polite.py", &Setup::default());
         let pid = probe.child_pid();
         probe.signal(signal);

@@ -44,6 +44,15 @@ fn help_and_usage_say_the_name_by_which_it_was_started() {
 }
 
 #[test]
+fn without_a_name_it_says_its_own() {
+    let project = Project::shell("true");
+    let mut command = project.program("bash");
+    command.args(["-c", "exec -a '' \"$0\" run --bogus", RUNNER]);
+    let done = Running::start(&mut command).finish().assert_status(2);
+    assert!(done.stderr.contains("Usage: charm-runner run "), "{}", done.stderr);
+}
+
+#[test]
 fn help_has_examples_and_the_exit_codes() {
     let project = Project::shell("true");
     let help = project.call(&["--help"]).assert_status(0).stdout;
@@ -97,7 +106,64 @@ fn exporters_are_listed_in_words_and_in_json() {
     let json: Value =
         serde_json::from_str(&project.call(&["exporters", "--json"]).assert_status(0).stdout).unwrap();
     let listed = project.call(&["exporters"]).assert_status(0).stdout;
+    let shared =
+        ["CHARM_TELEMETRY_ON_ERROR", "CHARM_TELEMETRY_SAMPLE_RATE", "CHARM_STATE_DIR", "HTTPS_PROXY"];
     for exporter in json.as_array().unwrap() {
         assert!(listed.contains(exporter["name"].as_str().unwrap()));
+        let variables = exporter["shared_variables"].as_array().unwrap();
+        for name in shared {
+            assert!(variables.iter().any(|variable| variable["names"][0] == name), "{name}: {exporter}");
+        }
+    }
+    for name in shared {
+        assert_eq!(listed.matches(&format!("    {name} ")).count(), 1, "{name}");
+    }
+}
+
+#[test]
+fn a_report_format_that_stands_apart_is_told_how_to_write_it() {
+    let project = Project::shell("echo ran > ran");
+    for arguments in [&["run", ".", "--telemetry-report", "json"][..], &["run", "--telemetry-report", "text"]]
+    {
+        let done = project.call(arguments).assert_status(2);
+        let expected = format!("write `--telemetry-report={}`", arguments.last().unwrap());
+        assert!(done.stderr.contains(&expected), "{}", done.stderr);
+    }
+    assert!(!project.folder().join("ran").exists());
+    project.call(&["run", "--telemetry-report", "."]).assert_status(0);
+    let help = project.call(&["run", "--help"]).assert_status(0).stdout;
+    assert!(help.contains("The folder with charm.yaml, or the file itself"), "{help}");
+}
+
+#[test]
+fn one_of_a_thing_is_told_in_the_singular() {
+    let done = Project::shell("echo __CHARM_EVENT__no").run(&[]).assert_status(0);
+    assert!(done.stderr.contains("charm: 1 line began with an event marker"), "{}", done.stderr);
+    let done = Project::shell("echo __CHARM_EVENT__no; echo __CHARM_EVENT__no").run(&[]).assert_status(0);
+    assert!(done.stderr.contains("charm: 2 lines began with an event marker"), "{}", done.stderr);
+}
+
+#[test]
+fn a_variable_that_an_exporter_cannot_read_is_told_in_a_sentence() {
+    let project = Project::shell("true").telemetry("otlp").env("OTEL_EXPORTER_OTLP_TIMEOUT", "10s");
+    let done = project.call(&["validate"]).assert_status(78);
+    let expected = "exporter `otlp`: `OTEL_EXPORTER_OTLP_TIMEOUT` is `10s`: expected";
+    assert!(done.stderr.contains(expected), "{}", done.stderr);
+    let done = Project::shell("true").telemetry("sentry").run(&[]).assert_status(78);
+    assert!(done.stderr.contains("exporter `sentry` needs `SENTRY_DSN`"), "{}", done.stderr);
+}
+
+#[test]
+fn an_entry_point_that_is_missing_is_told_with_one_that_fits_the_adapter() {
+    for (adapter, example) in
+        [("command", "`./agent --verbose`"), ("custom", "`main:agent`"), ("node", "`node main.js`")]
+    {
+        let project = Project::shell("true");
+        project.runner();
+        let manifest = std::fs::read_to_string(project.folder().join("charm.yaml")).unwrap();
+        let manifest = manifest.replace("type: node\n    entry_point: \"true\"", &format!("type: {adapter}"));
+        project.file("other.yaml", &manifest);
+        let done = project.call(&["validate", "other.yaml"]).assert_status(78);
+        assert!(done.stderr.contains(&format!("such as {example}")), "{}", done.stderr);
     }
 }

@@ -78,10 +78,49 @@ fn a_run_over_its_time_limit_ends_with_124() {
 }
 
 #[test]
+fn a_result_counts_though_a_thread_of_the_agent_runs_on_to_the_time_limit() {
+    let agent = "import threading, time\ndef main():\n    threading.Thread(target=time.sleep, args=(1000,)).start()\n    \
+                 return 'done in time'\n";
+    let limited = |agent| Project::python(agent).manifest("policies: {execution_timeout_seconds: 2}");
+    let done = limited(agent).run(&["--json", "{}"]).assert_status(124);
+    assert_eq!((done.content("final"), done.contents("error").len()), (json!("done in time"), 0));
+    assert_eq!(done.result()["status"], "success");
+    assert!(done.stderr.contains("the agent gave its result and did not end"), "{}", done.stderr);
+
+    let late = "import signal, time\ndef late(*_): raise InterruptedError\ndef main():\n    \
+                signal.signal(signal.SIGTERM, late)\n    try: time.sleep(1000)\n    \
+                except InterruptedError: return 'too late'\n";
+    let done = limited(late).run(&["--json", "{}"]).assert_status(124);
+    assert_eq!((done.contents("final").len(), &done.result()["status"]), (0, &json!("error")));
+}
+
+#[test]
+fn a_traceback_is_shown_once_and_behind_what_the_agent_said_before() {
+    let fails = "raise ValueError('kaput')";
+    let closed = "import os; os.close(2); raise ValueError('kaput')";
+    let caught = "import io, sys; sys.stderr = io.StringIO(); raise ValueError('kaput')";
+    for body in [fails, closed, caught] {
+        let done = Project::python(&format!("def main():\n    {body}\n")).run(&[]).assert_status(0);
+        assert_eq!(done.stderr.matches("\nValueError: kaput").count(), 1, "{body}: {}", done.stderr);
+        assert_eq!(done.stderr.matches("line 2, in main").count(), 1, "{body}: {}", done.stderr);
+    }
+    for load in ["import missing_module\n", "def main(:\n"] {
+        let done = Project::python(load).run(&[]).assert_status(0);
+        assert_eq!(done.stderr.matches("agent.py\", line 1").count(), 1, "{}", done.stderr);
+    }
+    let agent = "import sys\ndef main():\n    for n in range(2000): sys.stderr.write('before %d\\n' % n)\n    raise KeyError('x')\n";
+    let stderr = Project::python(agent).run(&[]).assert_status(0).stderr;
+    assert!(stderr.find("before 1999").unwrap() < stderr.find("Traceback").unwrap());
+}
+
+#[test]
 fn a_signal_to_us_is_passed_on_and_the_agent_gets_its_grace() {
-    for (signal, number, name) in
-        [(Signal::TERM, 15, "SIGTERM"), (Signal::INT, 2, "SIGINT"), (Signal::HUP, 1, "SIGHUP")]
-    {
+    for (signal, number, name) in [
+        (Signal::TERM, 15, "SIGTERM"),
+        (Signal::INT, 2, "SIGINT"),
+        (Signal::HUP, 1, "SIGHUP"),
+        (Signal::QUIT, 3, "SIGQUIT"),
+    ] {
         let mut running = Project::child("polite.py", "").start(&[]);
         let pid: i64 = running.next_event("thinking")["content"].as_str().unwrap().trim().parse().unwrap();
         running.signal(signal);
@@ -90,6 +129,56 @@ fn a_signal_to_us_is_passed_on_and_the_agent_gets_its_grace() {
         assert_eq!(done.content("error"), format!("the run was stopped by {name}"));
         assert_goes(pid);
     }
+}
+
+#[test]
+fn every_other_signal_that_would_end_us_asks_the_agent_to_end_and_leaves_none_behind() {
+    let named = [Signal::ALARM, Signal::VTALARM, Signal::PROF, Signal::XCPU];
+    let linux = [Signal::IO, Signal::POWER, Signal::STKFLT];
+    for signal in named.into_iter().chain(linux) {
+        let mut running = Project::child("polite.py", "").start(&[]);
+        let pid: i64 = running.next_event("thinking")["content"].as_str().unwrap().trim().parse().unwrap();
+        running.signal(signal);
+        let done = running.finish().assert_status(128 + signal.as_raw());
+        assert_eq!(done.contents("final"), [json!(15)], "the agent said goodbye");
+        assert_goes(pid);
+    }
+}
+
+#[test]
+fn signals_of_the_agents_own_are_passed_on_and_end_nothing_by_themselves() {
+    let mut running = Project::child("polite.py", "").start(&[]);
+    running.next_event("thinking");
+    running.signal(Signal::USR1);
+    assert_eq!(running.next_event("thinking")["content"], "told\n");
+    // This one the agent does not handle: it is ended, and so is the run.
+    running.signal(Signal::USR2);
+    let done = running.finish().assert_status(128 + Signal::USR2.as_raw());
+    assert_eq!(done.content("error"), "the agent was ended by SIGUSR2");
+}
+
+#[test]
+fn what_the_agent_started_ends_with_it_whatever_signal_comes() {
+    let agent = "sh -c 'echo $$; trap \"\" QUIT USR1 TERM; while :; do sleep 1; done' & wait";
+    for signal in [Signal::QUIT, Signal::USR1] {
+        let mut running = Project::shell(agent).start(&[]);
+        let pid: i64 = running.next_event("thinking")["content"].as_str().unwrap().trim().parse().unwrap();
+        running.signal(signal);
+        running.finish().assert_status(128 + signal.as_raw());
+        assert_goes(pid);
+    }
+}
+
+#[test]
+fn a_file_that_may_not_grow_ends_the_run_and_the_agent_with_it() {
+    let project =
+        Project::shell("echo $$ > pid; while :; do echo 0123456789012345678901234567890123456789; done");
+    let mut command = project.program("sh");
+    command.args(["-c", "ulimit -f 64; exec \"$0\" run . > out", crate::project::RUNNER]);
+    let done = crate::project::Running::start(&mut command).finish().assert_status(70);
+    assert!(done.stderr.contains("stdout cannot be written: File too large"), "{}", done.stderr);
+    let pid = std::fs::read_to_string(project.folder().join("pid")).unwrap();
+    assert_goes(pid.trim().parse().unwrap());
 }
 
 #[test]
@@ -150,6 +239,27 @@ fn a_full_disk_under_stdout_ends_with_70_and_says_so() {
     command.args(["-c", "\"$0\" run . > /dev/full", crate::project::RUNNER]);
     let done = crate::project::Running::start(&mut command).finish().assert_status(70);
     assert!(done.stderr.contains("stdout cannot be written: No space left on device"), "{}", done.stderr);
+}
+
+#[test]
+fn what_cannot_be_written_is_told_by_every_command() {
+    let project = Project::shell("echo ran > ran");
+    let commands =
+        ["--help", "run --help", "--version", "validate", "validate --json", "exporters", "completions zsh"];
+    for (place, why) in [(">&-", "it is closed"), ("> /dev/full", "No space left on device")] {
+        for arguments in commands.iter().chain(&["run ."]) {
+            let mut command = project.program("sh");
+            command.args(["-c", &format!("\"$0\" {arguments} {place}"), crate::project::RUNNER]);
+            let done = crate::project::Running::start(&mut command).finish().assert_status(70);
+            let expected = format!("charm: stdout cannot be written: {why}");
+            assert!(done.stderr.starts_with(&expected), "{arguments} {place}: {}", done.stderr);
+        }
+        assert!(place != ">&-" || !project.folder().join("ran").exists(), "nobody would have seen it run");
+    }
+    // Not to be taken for a closed one, which looks like this once Rust has started.
+    let mut command = project.program("sh");
+    command.args(["-c", "\"$0\" --help <> /dev/null >&0", crate::project::RUNNER]);
+    crate::project::Running::start(&mut command).finish().assert_status(0);
 }
 
 #[test]

@@ -41,6 +41,57 @@ fn a_text_is_an_input_as_it_is() {
     assert_eq!(inputs(&["--input", text]), json!({"input": text}));
 }
 
+/// What only Python's own reader has values for, and how it shows them.
+const ODD: (&str, &str) = (
+    r#"{"half": "a\udbff", "\udc00": [1e999, NaN], "big": 123456789012345678901234567890, "f": 0.30000000000000004}"#,
+    r"{'half': 'a\udbff', '\udc00': [inf, nan], 'big': 123456789012345678901234567890, 'f': 0.30000000000000004}",
+);
+
+#[test]
+fn whatever_python_reads_as_json_comes_to_the_agent_to_the_letter() {
+    let (json, shown) = ODD;
+    let python = Project::python("def main(inputs):\n    return ascii(inputs)\n");
+    assert_eq!(python.run(&["--json", json]).assert_status(0).content("final"), shown);
+    python
+        .file("cases.json", &format!("[{{\"input\": {json}}}, {{\"name\": \"\\ud800\", \"input\": NaN }}]"));
+    let done = python.run(&["--input-file", "cases.json"]).assert_status(0);
+    assert_eq!(done.contents("final"), [json!(shown), json!("{'input': nan}")]);
+    let shell = Project::shell("cat \"$CHARM_INPUT_FILE\"");
+    assert_eq!(shell.run(&["--json", json]).assert_status(0).content("final"), json);
+}
+
+#[test]
+fn an_agent_with_a_module_named_json_gets_odd_inputs_too() {
+    let project = Project::python("import json\ndef main(inputs):\n    return ascii(inputs)\n");
+    project.file("json.py", "raise ValueError('not me')\n");
+    assert_eq!(project.run(&["--json", ODD.0]).assert_status(0).content("final"), ODD.1);
+}
+
+#[test]
+fn what_goes_out_is_json_whatever_the_agent_says() {
+    let agent = "def main(half, callbacks):\n    print(half)\n    callbacks[0].on_tool_start({'name': half}, half)\n    \
+                 if half != 'x': callbacks[0].on_llm_new_token('token' + half)\n    \
+                 return {half: half, 'n': [float('inf'), float('nan')]}\n";
+    let done = Project::python(agent).run(&["--json", r#"{"half": "\ud800"}"#]).assert_status(0);
+    assert_eq!(done.contents("delta"), [json!("token\u{fffd}")]);
+    for line in done.stdout.lines() {
+        let json = line.strip_prefix("__CHARM_EVENT__").unwrap_or(line);
+        serde_json::from_str::<Value>(json).unwrap_or_else(|error| panic!("{error}: {line}"));
+    }
+    assert_eq!(done.result()["output"], json!({"\u{fffd}": "\u{fffd}", "n": [null, null]}));
+}
+
+#[test]
+fn a_file_of_cases_may_begin_with_a_byte_order_mark_and_may_be_a_pipe() {
+    let project = Project::python("def main(n):\n    return n * 2\n");
+    project.file("cases.json", "\u{feff}[{\"input\": {\"n\": 4}}]");
+    assert_eq!(project.run(&["--input-file", "cases.json"]).assert_status(0).content("final"), 8);
+    let mut command = project.program("bash");
+    command.args(["-c", "\"$0\" run . --input-file <(cat cases.json)", crate::project::RUNNER]);
+    let done = crate::project::Running::start(&mut command).finish().assert_status(0);
+    assert_eq!(done.content("final"), 8);
+}
+
 #[test]
 fn each_case_of_a_file_is_a_run() {
     let project = Project::python("def main(n):\n    return n * 2\n");
@@ -54,11 +105,14 @@ fn each_case_of_a_file_is_a_run() {
 #[test]
 fn a_file_without_cases_is_told_with_the_way_out() {
     let project = Project::shell("true");
+    let deep = format!("[{{\"input\": 1}}, {{\"input\": {}{}}}]", "[".repeat(200), "]".repeat(200));
     for (text, expected) in [
         ("[]", "the array is empty; put a case into it"),
         ("{}", "expected an array of {\"name\": .., \"input\": ..}"),
         ("[{\"name\": \"x\"}]", "missing field `input`"),
         ("", "expected an array of"),
+        ("[{\"input\": 1}, {\"input\": [01]}]", "expected an array of"),
+        (&deep, "the input of case 2: recursion limit exceeded"),
     ] {
         project.file("cases.json", text);
         let done = project.run(&["--input-file", "cases.json"]).assert_status(2);
@@ -165,4 +219,73 @@ fn a_folder_without_a_manifest_is_told_with_the_way_out() {
         done.stderr,
         "charm: `./charm.yaml` does not exist; run this in the folder of your agent, or name that folder\n"
     );
+}
+
+#[test]
+fn a_manifest_that_is_no_file_is_refused_at_once() {
+    let project = Project::shell("true");
+    let made = std::process::Command::new("mkfifo").arg(project.folder().join("pipe.yaml")).status();
+    assert!(made.unwrap().success());
+    fs::create_dir(project.folder().join("inner")).unwrap();
+    std::os::unix::fs::symlink("../pipe.yaml", project.folder().join("inner/charm.yaml")).unwrap();
+    for path in ["pipe.yaml", "inner", "/dev/zero"] {
+        for command in ["run", "validate"] {
+            let done = project.call(&[command, path]).assert_status(78);
+            let what = if path == "/dev/zero" { "is a device;" } else { "is a pipe;" };
+            assert!(done.stderr.contains(what), "{}", done.stderr);
+        }
+    }
+}
+
+#[test]
+fn who_names_the_agents_program_is_told_what_to_name() {
+    let project = Project::python("def main(): pass\n");
+    fs::create_dir(project.folder().join("sub")).unwrap();
+    project.file("sub/tool.js", "");
+    let done = project.call(&["run", "agent.py"]).assert_status(78);
+    let expected = "charm: `agent.py` is a program and no manifest; name its folder, which has one: `.`\n";
+    assert_eq!(done.stderr, expected);
+    let done = project.call(&["validate", "sub/tool.js"]).assert_status(78);
+    assert!(done.stderr.contains("write a `charm.yaml` beside it"), "{}", done.stderr);
+}
+
+#[test]
+fn an_env_that_is_no_file_of_variables_is_none_and_one_without_end_is_refused() {
+    let project = Project::shell("echo ran");
+    // A virtual environment may have that name.
+    fs::create_dir(project.folder().join(".env")).unwrap();
+    assert_eq!(project.run(&[]).assert_status(0).content("final"), "ran\n");
+    fs::remove_dir(project.folder().join(".env")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", project.folder().join(".env")).unwrap();
+    let done = project.run(&[]).assert_status(78);
+    assert!(done.stderr.contains("`./.env` is larger than 1 MiB"), "{}", done.stderr);
+}
+
+#[test]
+fn a_virtual_environment_whose_python_has_gone_is_told() {
+    let project = Project::python("def main(): return 'ran'\n");
+    fs::create_dir_all(project.folder().join(".venv/bin")).unwrap();
+    std::os::unix::fs::symlink("/nowhere/python3", project.folder().join(".venv/bin/python3")).unwrap();
+    let done = project.run(&[]).assert_status(0);
+    assert_eq!(done.content("final"), "ran");
+    assert!(done.stderr.contains("`./.venv/bin/python3` leads nowhere"), "{}", done.stderr);
+}
+
+#[test]
+fn without_python_the_error_says_how_to_get_one() {
+    let project = Project::python("def main(): pass\n");
+    let mut command = project.program(crate::project::RUNNER);
+    let done = crate::project::Running::start(command.args(["run", "."]).env("PATH", "/nowhere")).finish();
+    let error = "cannot start `python3`: not found on `PATH`; install Python, or make a virtual environment `.venv` in the \
+                 project";
+    assert_eq!(done.assert_status(70).content("error"), error);
+}
+
+#[test]
+fn a_result_that_is_too_large_is_an_error_that_says_so() {
+    let done =
+        Project::python("def main(): return 'x' * 70_000_000\n").run(&["--json", "{}"]).assert_status(0);
+    let error = done.content("error");
+    assert!(error.as_str().unwrap().contains("the agent's result has 700000"), "{error}");
+    assert_eq!(done.result()["message"], error);
 }

@@ -56,7 +56,7 @@ fn a_run_is_shown_as_it_happens_without_colours_if_none_are_wanted() {
 
 #[test]
 fn colours_are_used_unless_the_terminal_has_none() {
-    for (term, has) in [("xterm-256color", true), ("dumb", false)] {
+    for (term, has) in [("xterm-256color", true), ("dumb", false), ("", false)] {
         let project = Project::shell("echo hello").env("TERM", term);
         let done = at_terminal(&project, "run .").assert_status(0);
         assert_eq!(done.stdout.contains("\u{1b}["), has, "{:?}", done.stdout);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::notice::DeliveryNotice;
+use crate::descriptor::VariableDescriptor;
 use crate::environment::{Environment, VariableProblem};
 use crate::value::{ByteSize, parse_duration};
 
@@ -98,7 +99,51 @@ impl SpoolConfig {
     }
 }
 
+const fn variable(
+    names: &'static [&'static str],
+    doc: &'static str,
+    default: Option<&'static str>,
+) -> VariableDescriptor {
+    VariableDescriptor { names, doc, default, required: false, secret: false }
+}
+
 impl DeliveryConfig {
+    /// The variables that every delivery obeys, for listings.
+    ///
+    /// ```
+    /// use charm_telemetry_core::delivery::DeliveryConfig;
+    ///
+    /// assert!(DeliveryConfig::VARIABLES.iter().any(|variable| variable.names == ["CHARM_STATE_DIR"]));
+    /// ```
+    pub const VARIABLES: &'static [VariableDescriptor] = &[
+        variable(
+            &["CHARM_STATE_DIR"],
+            "Where what cannot be delivered is kept; unless set, `charm` in the platform's directory for state.",
+            None,
+        ),
+        variable(
+            &["CHARM_SPOOL_MAX_BYTES"],
+            "How much is kept on disk for each destination and process; `0` for nothing.",
+            Some("256MiB"),
+        ),
+        variable(&["CHARM_SPOOL_MAX_AGE"], "How long it is kept.", Some("7d")),
+        variable(
+            &["CHARM_DELIVERY_MEMORY_BYTES"],
+            "How much is kept in memory for each destination.",
+            Some("16MiB"),
+        ),
+        variable(
+            &["CHARM_DELIVERY_TIMEOUT"],
+            "How long one request may take, from the look-up of the name to the end of the answer.",
+            Some("10s"),
+        ),
+        variable(&["HTTPS_PROXY", "https_proxy"], "The proxy for `https` addresses.", None),
+        variable(&["HTTP_PROXY", "http_proxy"], "The proxy for `http` addresses.", None),
+        variable(&["ALL_PROXY", "all_proxy"], "The proxy for both.", None),
+        variable(&["NO_PROXY", "no_proxy"], "Hosts that are reached without a proxy, by commas.", None),
+        variable(&["SSL_CERT_FILE"], "Certificates of your own authority, besides the bundled ones.", None),
+    ];
+
     /// The defaults, with what these variables say: `CHARM_STATE_DIR`, `CHARM_SPOOL_MAX_BYTES` (`0`: no spool),
     /// `CHARM_SPOOL_MAX_AGE`, `CHARM_DELIVERY_MEMORY_BYTES`, `CHARM_DELIVERY_TIMEOUT`.
     ///
@@ -169,6 +214,23 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_listed_default_is_the_default() {
+        let pairs = DeliveryConfig::VARIABLES
+            .iter()
+            .filter_map(|variable| Some((variable.names[0], variable.default?)));
+        let listed = DeliveryConfig::from_environment(&Environment::from_pairs(pairs)).unwrap();
+        let default = DeliveryConfig::default();
+        assert_eq!(
+            (listed.memory_bytes, listed.request_timeout, listed.spool.max_bytes, listed.spool.max_age),
+            (default.memory_bytes, default.request_timeout, default.spool.max_bytes, default.spool.max_age)
+        );
+        // One that is read and not listed would be missed by those who look for it.
+        for name in ["CHARM_SPOOL_MAX_BYTES", "CHARM_SPOOL_MAX_AGE", "CHARM_DELIVERY_MEMORY_BYTES"] {
+            assert!(DeliveryConfig::VARIABLES.iter().any(|variable| variable.names == [name]), "{name}");
+        }
+    }
 
     #[test]
     fn the_variables_turn_the_knobs() {

@@ -322,7 +322,9 @@ impl Wanted {
 
     fn variable_problem(&self, problem: &VariableProblem, missing: Severity) -> Problem {
         let severity = if problem.missing { missing } else { Severity::Error };
-        Problem { severity, ..self.problem(format!("exporter `{}` {}", self.name, problem.message)) }
+        // "needs `NAME`" goes on with the sentence, all others begin one.
+        let colon = if problem.missing { "" } else { ":" };
+        Problem { severity, ..self.problem(format!("exporter `{}`{colon} {}", self.name, problem.message)) }
     }
 }
 

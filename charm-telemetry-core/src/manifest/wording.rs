@@ -56,7 +56,11 @@ pub(crate) fn missing(field: &Field) -> String {
 }
 
 pub(crate) fn entry_point(kind: &str) -> String {
-    let example = if kind == "node" { "node main.js" } else { "main:agent" };
+    let example = match kind {
+        "node" => "node main.js",
+        "command" => "./agent --verbose",
+        _ => "main:agent",
+    };
     format!("an adapter of type `{}` needs an `entry_point`, such as `{example}`", shortened(kind))
 }
 

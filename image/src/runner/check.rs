@@ -2,6 +2,7 @@
 //!
 //! Rule: an exporter that was asked for and is not there fails the build: the linker drops a crate without a word.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -43,8 +44,13 @@ pub(super) fn ask(binary: &Path) -> Result<Vec<Exporter>, RunnerError> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| failed(plain(&error)))?;
+    let mut stdout = child.stdout.take().expect("it was just piped");
+    // Read at once: a long list does not fit into the pipe.
+    let listed = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stdout.read_to_end(&mut bytes).map(|_| bytes)
+    });
     let started = Instant::now();
-    // A list of exporters fits into the pipe; a runner that writes more than that, and so waits for us, is killed.
     while child.try_wait().map_err(|error| failed(plain(&error)))?.is_none() {
         if started.elapsed() > PATIENCE {
             let _ = child.kill();
@@ -58,7 +64,8 @@ pub(super) fn ask(binary: &Path) -> Result<Vec<Exporter>, RunnerError> {
             "the built runner refuses its exporters: {said}; leave one of them out, or rename it if it is yours"
         )));
     }
-    serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))
+    let listed = listed.join().expect("reading does not panic").map_err(|error| failed(plain(&error)))?;
+    serde_json::from_slice(&listed).map_err(|error| failed(error.to_string()))
 }
 
 /// Everything that was asked for is there, once.

@@ -179,6 +179,8 @@ def main():
     project, entry, adapter = os.getcwd(), request["entry"], request["adapter"]
     if sys.path[:1] == [""]:
         del sys.path[0]
+    if type(request["inputs"]) is str:  # With values that only Python's own reader has; before the project's modules.
+        request["inputs"] = __import__("json").loads(request["inputs"])
     sys.path.insert(0, project)
     sys.modules["__main__"].__dict__.pop("_", None)
     sys.argv[:] = [project + "/" + entry.partition(":")[0].replace(".", "/") + ".py"]

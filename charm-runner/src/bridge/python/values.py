@@ -11,7 +11,11 @@ def put_long(frame):
     from _signal import SIG_BLOCK, SIG_SETMASK, getsignal, pthread_sigmask, valid_signals
 
     if len(frame) > MAX_FRAME:
-        return log("error", "a record of %d bytes was left out: the limit is %d" % (len(frame), MAX_FRAME))
+        said = "a record of %d bytes was left out: the limit is %d" % (len(frame), MAX_FRAME)
+        if frame[5:].startswith(b'{"type":"result"'):
+            said = "the agent's result has %d bytes: the limit is %d" % (len(frame), MAX_FRAME)
+            return record('{"type":"result","result":{"status":"error","message":"%s"}}' % said)
+        return log("error", said)
     old = pthread_sigmask(SIG_BLOCK, [s for s in valid_signals() if callable(getsignal(s))])
     try:
         left = memoryview(frame)

@@ -23,7 +23,7 @@ impl Paint {
     /// As the terminal and its user want it.
     pub(super) fn for_terminal() -> Self {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
         Self { colours: !set("NO_COLOR") && !dumb }
     }
 

@@ -9,7 +9,9 @@ mod tests;
 
 use std::time::Duration;
 
-use charm_telemetry_core::{HookContext, HookResult, Secret, TelemetryExporter, charm_exporter};
+use charm_telemetry_core::{
+    EnvironmentReader, HookContext, HookResult, Secret, TelemetryExporter, charm_exporter,
+};
 use reqwest::Url;
 
 use crate::encode::{Outcome, ToolEvent};
@@ -33,6 +35,18 @@ pub struct Webhook {
 
 /// The hooks run on the exporter's own thread: a request may block, and nobody waits for it.
 impl TelemetryExporter for Webhook {
+    /// What would make every request fail is refused at the start, where someone sees it.
+    fn prepare(&mut self, reader: &mut EnvironmentReader<'_>) {
+        if !request::is_header_value(self.token.expose()) {
+            let way_out = "a token is one line; a file may have put a line break at its end";
+            reader.problem("WEBHOOK_TOKEN", format!("`WEBHOOK_TOKEN` cannot be sent in a header: {way_out}"));
+        }
+        if self.timeout.is_zero() {
+            let message = "`WEBHOOK_TIMEOUT` is 0: no receiver answers at once; write a time, such as `5s`";
+            reader.problem("WEBHOOK_TIMEOUT", message);
+        }
+    }
+
     fn on_tool_start(&mut self, cx: &HookContext<'_>, tool_name: &str, input: &str) -> HookResult {
         self.post(&ToolEvent::new(cx, tool_name, Outcome::Started { input }))
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use charm_telemetry_core::{HookError, Secret};
 use reqwest::blocking::ClientBuilder;
+use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 use reqwest::{StatusCode, Url};
 use rustls::{ClientConfig, RootCertStore};
@@ -35,6 +36,11 @@ impl Client {
             none => Ok(none.insert(connect()?)),
         }
     }
+}
+
+/// Whether a token can be sent as it is. Line breaks and other control characters cannot.
+pub(crate) fn is_header_value(token: &str) -> bool {
+    HeaderValue::from_str(token).is_ok()
 }
 
 /// A receiver that has moved must be configured anew: after a redirect the request might no longer be a `POST`.

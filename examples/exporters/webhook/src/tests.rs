@@ -136,6 +136,24 @@ fn everything_that_is_wrong_with_the_configuration_is_told_at_once() {
 }
 
 #[test]
+fn what_would_make_every_request_fail_is_refused_at_the_start() {
+    for (token, timeout, expected) in [
+        ("line\nbreak", "5s", "`WEBHOOK_TOKEN` cannot be sent in a header: a token is one line"),
+        ("token\r\n", "5s", "`WEBHOOK_TOKEN` cannot be sent in a header: a token is one line"),
+        ("token", "0s", "`WEBHOOK_TIMEOUT` is 0: no receiver answers at once"),
+        ("token", "0", "`WEBHOOK_TIMEOUT` is 0: no receiver answers at once"),
+    ] {
+        let url = ("WEBHOOK_URL", "http://127.0.0.1:9/hook");
+        let pairs = [url, ("WEBHOOK_TOKEN", token), ("WEBHOOK_TIMEOUT", timeout)];
+        let environment = Environment::from_pairs(pairs);
+        let problems = ExporterHarness::<Webhook>::from_environment(&environment).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].message.starts_with(expected), "{problems:?}");
+        assert!(!problems[0].message.contains("break\""), "{problems:?}");
+    }
+}
+
+#[test]
 fn the_exporter_is_found_by_its_name() {
     let registry = Registry::linked().unwrap();
     let descriptor = registry.get("webhook").expect("it is in this crate").descriptor;

@@ -1,0 +1,5 @@
+"""Text that has no UTF-8."""
+
+
+def run(input):
+    return "half: \ud83d"
