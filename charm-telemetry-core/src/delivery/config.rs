@@ -41,9 +41,15 @@ pub struct DeliveryConfig {
     pub pause: Duration,
     /// Where batches go that cannot be delivered.
     pub spool: SpoolConfig,
-    /// Where notices go; one line on stderr unless set.
-    pub tell: Arc<dyn Fn(&DeliveryNotice) + Send + Sync>,
+    /// Where notices go. Unless set: to the manager whose exporter starts the delivery, as [`Notice::Delivery`]; where
+    /// there is no manager, one line on stderr.
+    ///
+    /// [`Notice::Delivery`]: crate::Notice::Delivery
+    pub tell: Option<Tell>,
 }
+
+/// Takes a notice. May be called from several threads at once.
+pub type Tell = Arc<dyn Fn(&DeliveryNotice) + Send + Sync>;
 
 /// Where batches wait on disk, and how many.
 ///
@@ -79,7 +85,7 @@ impl Default for DeliveryConfig {
             max_retry_after: Duration::from_mins(5),
             pause: Duration::from_mins(1),
             spool: SpoolConfig::default(),
-            tell: Arc::new(|notice| eprintln!("charm: {notice}")),
+            tell: None,
         }
     }
 }

@@ -75,6 +75,15 @@ pub(super) fn lose(shared: &Shared, losses: &[Loss]) {
     }
 }
 
+/// Tells of files that are no batches: nobody knows what was in them.
+pub(super) fn quarantine(shared: &Shared, files: u64) {
+    if files > 0 {
+        shared.lock().ledger.quarantine(files);
+        let message = format!("{files} files of the spool are no batches and were set aside");
+        shared.notice(NoticeKind::Quarantined, &message);
+    }
+}
+
 pub(super) fn degraded(error: &std::io::Error) -> String {
     format!("the spool cannot be used: {error}; what is not sent stays in memory; see `CHARM_STATE_DIR`")
 }

@@ -3,6 +3,7 @@
 //! Rule: the lock is held for a few assignments, never over I/O, an await or a vendor's code.
 
 use std::collections::VecDeque;
+use std::io::{self, Write as _};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -260,7 +261,12 @@ impl Shared {
         };
         if count.is_power_of_two() {
             let (destination, message) = (self.name.clone(), message.to_owned());
-            (self.config.tell)(&DeliveryNotice { destination, kind, message, count });
+            let notice = DeliveryNotice { destination, kind, message, count };
+            match &self.config.tell {
+                Some(tell) => tell(&notice),
+                // Whoever closed stderr does not want it.
+                None => drop(writeln!(io::stderr(), "charm: {notice}")),
+            }
         }
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct SpoolSettings {
     pub(crate) destination: String,
     /// A hash of the destination's identity.
     pub(crate) identity: u64,
+    /// That identity, for people.
+    pub(crate) address: String,
 }
 
 /// The files of one destination that this process owns.
@@ -323,8 +325,8 @@ impl Spool {
         }
         let missing = || io::Error::new(io::ErrorKind::NotFound, "there is no directory for state");
         let parent = self.parent().ok_or_else(missing)?;
-        self.fs.create_dirs(&parent)?;
-        self.dirs.push(owned::create(&*self.fs, &parent, self.settings.identity, wall)?);
+        let SpoolSettings { identity, address, .. } = &self.settings;
+        self.dirs.push(owned::create(&*self.fs, &parent, *identity, address, wall)?);
         let own = self.dirs.len() - 1;
         self.own = Some(own);
         Ok(own)

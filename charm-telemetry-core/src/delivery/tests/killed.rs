@@ -56,7 +56,7 @@ fn config(dir: &str) -> DeliveryConfig {
         first_backoff: Duration::from_millis(1),
         max_backoff: Duration::from_millis(5),
         spool: SpoolConfig::in_dir(dir),
-        tell: Arc::new(|_| {}),
+        tell: Some(Arc::new(|_| {})),
         ..DeliveryConfig::default()
     }
 }

@@ -29,7 +29,7 @@ type Fault = Box<dyn FnMut(Step, &Path) -> Option<i32> + Send>;
 /// One call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    CreateDirs,
+    CreateDir,
     Write,
     /// The data is written, and cannot be made durable.
     Sync,
@@ -107,10 +107,12 @@ fn not_found<T>() -> io::Result<T> {
 }
 
 impl FileSystem for SimulatedDisk {
-    fn create_dirs(&self, path: &Path) -> io::Result<()> {
-        let mut disk = self.step(Step::CreateDirs, path)?;
-        disk.dirs.extend(path.ancestors().map(Path::to_owned));
-        Ok(())
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        let mut disk = self.step(Step::CreateDir, path)?;
+        if path.parent().is_some_and(|parent| parent != Path::new("/") && !disk.dirs.contains(parent)) {
+            return not_found();
+        }
+        if disk.dirs.insert(path.to_owned()) { Ok(()) } else { Err(io::ErrorKind::AlreadyExists.into()) }
     }
 
     fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -173,7 +175,7 @@ impl FileSystem for SimulatedDisk {
         Ok(files.chain(dirs).collect())
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Option<Guard>> {
+    fn lock(&self, path: &Path, _note: &str) -> io::Result<Option<Guard>> {
         let mut disk = self.step(Step::Lock, path)?;
         if !disk.dirs.contains(path.parent().unwrap()) {
             return not_found();
