@@ -18,6 +18,8 @@ use charm_telemetry_core::{Report, RunOutcome};
 use serde_json::value::RawValue;
 
 pub(crate) use adapter::adapter_of;
+#[cfg(feature = "delivery")]
+pub(crate) use start::telemetry_environment;
 pub(crate) use start::{Started, manager_builder};
 
 use crate::child::{ChildOutcome, StopSignal, supervise};

@@ -94,7 +94,7 @@ pub(crate) fn manager_builder(project: &Project) -> ManagerBuilder {
 }
 
 /// What exporters read: the project's environment, and the agent's name and version where nobody says otherwise.
-fn telemetry_environment(project: &Project) -> Environment {
+pub(crate) fn telemetry_environment(project: &Project) -> Environment {
     let mut environment = project.environment.clone();
     let persona = &project.manifest.persona;
     for (name, value) in [("CHARM_AGENT_NAME", &persona.name), ("CHARM_AGENT_VERSION", &persona.version)] {

@@ -7,6 +7,10 @@ mod command_line;
 mod ends;
 mod inputs;
 mod names;
+#[cfg(feature = "otlp")]
+mod network;
 mod project;
 mod screen;
 mod secrets;
+#[cfg(feature = "otlp")]
+mod transport;
