@@ -4,6 +4,8 @@
 
 mod capture;
 mod command_line;
+#[cfg(feature = "otlp")]
+mod delivery;
 mod ends;
 mod inputs;
 mod names;
@@ -12,5 +14,7 @@ mod network;
 mod project;
 mod screen;
 mod secrets;
+#[cfg(feature = "otlp")]
+mod spool;
 #[cfg(feature = "otlp")]
 mod transport;

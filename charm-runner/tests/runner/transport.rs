@@ -18,7 +18,7 @@ fn a_certificate_of_an_unknown_authority_is_refused_and_told_and_nothing_is_lost
     let receiver = Receiver::tls(&Authority::new());
     let done = run(&receiver.url("/v1/traces"), &[]);
     assert!(receiver.requests().is_empty());
-    let told = "charm: otlp: the certificate is not valid: invalid peer certificate: UnknownIssuer";
+    let told = "charm: otlp: the certificate is not valid: client error (Connect): invalid peer certificate: UnknownIssuer";
     assert!(done.stderr.contains(told), "{}", done.stderr);
     assert!(done.stderr.contains("name its file in `SSL_CERT_FILE`"), "{}", done.stderr);
     assert!(done.stderr.contains("delivered=0 spooled=1 dropped=0"), "{}", done.stderr);
