@@ -20,7 +20,7 @@ use serde_json::value::RawValue;
 pub(crate) use adapter::adapter_of;
 #[cfg(feature = "delivery")]
 pub(crate) use start::telemetry_environment;
-pub(crate) use start::{Started, manager_builder};
+pub(crate) use start::{Started, manager_builder, shutdown_deadline};
 
 use crate::child::{ChildOutcome, StopSignal, supervise};
 use crate::exit::Exit;

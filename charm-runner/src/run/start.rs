@@ -105,7 +105,7 @@ pub(crate) fn telemetry_environment(project: &Project) -> Environment {
     environment
 }
 
-fn shutdown_deadline(project: &Project) -> Result<Duration, Problem> {
+pub(crate) fn shutdown_deadline(project: &Project) -> Result<Duration, Problem> {
     let Some(text) = project.environment.get(SHUTDOWN_VARIABLE) else { return Ok(SHUTDOWN_DEADLINE) };
     let text = text.trim().trim_end_matches('s');
     let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());

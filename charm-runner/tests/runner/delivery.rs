@@ -10,8 +10,9 @@ use serde_json::Value;
 use crate::network::Receiver;
 use crate::project::{Done, Project, assert_goes};
 
-fn project(agent: &str, receiver: &Receiver) -> Project {
-    Project::shell(agent)
+/// Sends its spans to this receiver as JSON, with a spool in its folder.
+fn on(project: Project, receiver: &Receiver) -> Project {
+    project
         .telemetry("otlp")
         .env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &receiver.url("/v1/traces"))
         .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")
@@ -36,7 +37,7 @@ fn a_signal_in_mid_run_with_200_finished_runs_pending_loses_none_of_them() {
     let receiver = Receiver::start();
     // The last run is the one that is interrupted.
     let agent = "grep -q last \"$CHARM_INPUT_FILE\" && { echo $$; exec sleep 1000; }; exit 0";
-    let project = project(agent, &receiver).env("OTEL_BSP_SCHEDULE_DELAY", "3600000");
+    let project = on(Project::shell(agent), &receiver).env("OTEL_BSP_SCHEDULE_DELAY", "3600000");
     let mut cases = String::from("[");
     for number in 0..FINISHED {
         write!(cases, r#"{{"input": {{"n": {number}}}}}, "#).unwrap();
@@ -62,19 +63,48 @@ fn a_signal_in_mid_run_with_200_finished_runs_pending_loses_none_of_them() {
 #[test]
 fn sixteen_thousand_events_for_a_dead_endpoint_are_accounted_for_exactly() {
     const CALLS: u64 = 8_000;
-    for cap in ["256MiB", "0", "64KiB"] {
+    const SPANS: u64 = CALLS + 1;
+    let agent = format!(
+        "def main(callbacks):\n    for n in range({CALLS}):\n        callbacks[0].on_tool_start({{'name': 't'}}, 'x', run_id=n)\n\
+         \u{20}       callbacks[0].on_tool_end('y', run_id=n)\n"
+    );
+    for (cap, spooled, reasons) in [
+        ("256MiB", SPANS..=SPANS, &[][..]),
+        ("1MiB", 1..=SPANS / 2, &["spool_full"]),
+        ("0", 0..=0, &["queue_full", "shutdown_deadline"]),
+    ] {
         let receiver = Receiver::reserved();
-        let events = format!(
-            "i=0; while [ $i -lt {CALLS} ]; do i=$((i+1)); \
-             echo '__CHARM_EVENT__{{\"type\":\"thinking\",\"content\":\"Using Tool: t\\nInput: x\"}}'; \
-             echo '__CHARM_EVENT__{{\"type\":\"tool_usage\",\"tool\":\"t\",\"count\":1}}'; done"
-        );
-        let project = project(&events, &receiver).env("CHARM_SPOOL_MAX_BYTES", cap);
-        let done = project
-            .env("CHARM_TELEMETRY_SHUTDOWN_TIMEOUT", "2")
-            .run(&["--telemetry-report=json"])
-            .assert_status(0);
+        let project = Project::python(&agent);
+        let done = on(project, &receiver)
+            .env("CHARM_SPOOL_MAX_BYTES", cap)
+            .env("CHARM_DELIVERY_MEMORY_BYTES", if cap == "0" { "256KiB" } else { "16MiB" })
+            .env("CHARM_TELEMETRY_SHUTDOWN_TIMEOUT", "20");
+        let (project, done) = (&done, done.run(&["--telemetry-report=json"]).assert_status(0));
         let report = report(&done);
-        println!("{cap}: {report:#}");
+        let events = &report["exporters"][0]["outcomes"];
+        assert!(events["issued"].as_u64().unwrap() >= 2 * CALLS, "{cap}: {report:#}");
+        assert_eq!(
+            (&events["delivered"], &events["dropped"]),
+            (&events["issued"], &serde_json::json!({})),
+            "{cap}"
+        );
+        let outcomes = sent(&report);
+        let dropped = outcomes["dropped"].as_object().unwrap();
+        assert!(dropped.keys().all(|reason| reasons.contains(&reason.as_str())), "{cap}: {outcomes:#}");
+        assert_eq!(dropped.is_empty(), reasons.is_empty(), "{cap}: {outcomes:#}");
+        let dropped: u64 = dropped.values().filter_map(Value::as_u64).sum();
+        let kept = outcomes["spooled"].as_u64().unwrap();
+        assert!(spooled.contains(&kept), "{cap}: {outcomes:#}");
+        assert_eq!(
+            (&outcomes["accepted"], &outcomes["delivered"], kept + dropped),
+            (&SPANS.into(), &0.into(), SPANS)
+        );
+        let listed = project.call(&["spool", "list", "--json"]).assert_status(0).stdout;
+        let listed: Value = serde_json::from_str(&listed).unwrap();
+        assert_eq!(
+            listed["waiting"][0]["items"].as_u64().unwrap_or_default(),
+            kept,
+            "{cap}: what the disk has"
+        );
     }
 }

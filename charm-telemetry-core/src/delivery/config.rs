@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::notice::DeliveryNotice;
-use crate::environment::{Environment, VariableProblem};
+use crate::environment::{Environment, EnvironmentReader, VariableProblem};
 use crate::value::{ByteSize, parse_duration};
 
 /// How one destination is served.
@@ -113,11 +113,11 @@ impl DeliveryConfig {
     pub fn from_environment(environment: &Environment) -> Result<Self, Vec<VariableProblem>> {
         let mut config = Self::default();
         let mut reader = Reader { environment, problems: Vec::new() };
-        reader.read("CHARM_SPOOL_MAX_BYTES", parse_bytes, &mut config.spool.max_bytes);
-        reader.read("CHARM_SPOOL_MAX_AGE", parse_duration, &mut config.spool.max_age);
-        reader.read("CHARM_DELIVERY_TIMEOUT", parse_duration, &mut config.request_timeout);
+        reader.read(SHARED[0], parse_bytes, &mut config.spool.max_bytes);
+        reader.read(SHARED[1], parse_duration, &mut config.spool.max_age);
+        reader.read(SHARED[2], parse_duration, &mut config.request_timeout);
         let mut memory = config.memory_bytes as u64;
-        reader.read("CHARM_DELIVERY_MEMORY_BYTES", parse_bytes, &mut memory);
+        reader.read(SHARED[3], parse_bytes, &mut memory);
         config.memory_bytes = usize::try_from(memory).unwrap_or(usize::MAX);
         if config.spool.max_bytes > 0 {
             config.spool.state_dir = state_dir(environment);
@@ -125,6 +125,21 @@ impl DeliveryConfig {
         if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
     }
 }
+
+/// Records what is wrong with the variables that all deliveries share, so that it is told once and not by each exporter.
+pub(crate) fn check(reader: &mut EnvironmentReader<'_>) {
+    for problem in DeliveryConfig::from_environment(reader.environment()).err().unwrap_or_default() {
+        reader.problem(problem.variable, problem.message);
+    }
+}
+
+/// Whether it is one of those.
+pub(crate) fn is_shared(variable: &str) -> bool {
+    SHARED.contains(&variable)
+}
+
+const SHARED: [&str; 4] =
+    ["CHARM_SPOOL_MAX_BYTES", "CHARM_SPOOL_MAX_AGE", "CHARM_DELIVERY_TIMEOUT", "CHARM_DELIVERY_MEMORY_BYTES"];
 
 /// Where state is kept: `CHARM_STATE_DIR`, else `charm` in the platform's directory for state.
 ///
@@ -199,6 +214,14 @@ mod tests {
         let problems = DeliveryConfig::from_environment(&Environment::from_pairs(pairs)).err().unwrap();
         let variables: Vec<_> = problems.iter().map(|problem| problem.variable).collect();
         assert_eq!(variables, ["CHARM_SPOOL_MAX_BYTES", "CHARM_SPOOL_MAX_AGE"]);
+    }
+
+    #[test]
+    fn every_variable_that_can_be_wrong_is_a_shared_one() {
+        let pairs = SHARED.map(|name| (name, "x"));
+        let problems = DeliveryConfig::from_environment(&Environment::from_pairs(pairs)).err().unwrap();
+        assert_eq!(problems.len(), SHARED.len());
+        assert!(problems.iter().all(|problem| is_shared(problem.variable)));
     }
 
     #[test]

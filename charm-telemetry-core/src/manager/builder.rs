@@ -289,7 +289,8 @@ impl ManagerBuilder {
         let exporter = (entry.build)(&mut reader);
         let found = reader.into_problems();
         let failed = exporter.is_none() && found.is_empty();
-        problems.extend(found.iter().map(|problem| wanted.variable_problem(problem, missing)));
+        let own = found.iter().filter(|problem| !is_told_once(problem));
+        problems.extend(own.map(|problem| wanted.variable_problem(problem, missing)));
         if failed {
             problems.push(wanted.problem(format!("exporter `{}` could not be built", wanted.name)));
         }
@@ -308,6 +309,8 @@ impl ManagerBuilder {
     fn settings(&self, problems: &mut Problems) -> TelemetrySettings {
         let mut reader = EnvironmentReader::new(&self.environment);
         let settings = TelemetrySettings::read(&mut reader);
+        #[cfg(feature = "delivery")]
+        crate::delivery::check(&mut reader);
         problems.extend(reader.into_problems().into_iter().map(|problem| Problem::error(problem.message)));
         settings
     }
@@ -322,6 +325,17 @@ impl ManagerBuilder {
         let value = |name: String| self.environment.get(&name).map(str::to_owned).map(|value| (name, value));
         names.into_iter().filter_map(value).collect()
     }
+}
+
+/// Whether [`ManagerBuilder::settings`] tells of it for all exporters.
+#[cfg(feature = "delivery")]
+fn is_told_once(problem: &VariableProblem) -> bool {
+    crate::delivery::is_shared(problem.variable)
+}
+
+#[cfg(not(feature = "delivery"))]
+fn is_told_once(_problem: &VariableProblem) -> bool {
+    false
 }
 
 impl Wanted {

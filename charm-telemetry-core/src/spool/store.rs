@@ -323,7 +323,9 @@ impl Spool {
         if let Some(own) = self.own {
             return Ok(own);
         }
-        let missing = || io::Error::new(io::ErrorKind::NotFound, "there is no directory for state");
+        let missing = || {
+            io::Error::new(io::ErrorKind::NotFound, "it is switched off, or there is no directory for state")
+        };
         let parent = self.parent().ok_or_else(missing)?;
         let SpoolSettings { identity, address, .. } = &self.settings;
         self.dirs.push(owned::create(&*self.fs, &parent, *identity, address, wall)?);

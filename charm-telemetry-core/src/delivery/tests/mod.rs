@@ -8,6 +8,7 @@ mod books;
 mod faulty_disk;
 mod killed;
 mod over_http;
+mod power_cuts;
 mod real_disk;
 mod receiver_faults;
 mod shutting_down;
