@@ -5,6 +5,7 @@
 
 mod bench;
 mod books;
+mod dying_disk;
 mod faulty_disk;
 mod killed;
 mod over_http;
