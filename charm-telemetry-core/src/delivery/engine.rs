@@ -102,6 +102,7 @@ impl Engine {
 
     async fn serve(&mut self) {
         loop {
+            self.sender.tell_of_losses().await;
             match self.next().await {
                 Next::Send(flight) => {
                     let wait = self.send(flight).await;
@@ -285,7 +286,7 @@ impl Engine {
                 Ok(adoption) => {
                     shared.lock().ledger.adopt(adoption.items);
                     quarantine(&shared, adoption.quarantined);
-                    lose(&shared, &adoption.losses);
+                    lose(&shared, adoption.losses);
                 }
                 Err(error) => shared.notice(NoticeKind::SpoolDegraded, &degraded(&error)),
             }
@@ -321,6 +322,7 @@ impl Engine {
         })
         .await;
         self.shared.close();
+        self.sender.tell_of_losses().await;
     }
 }
 

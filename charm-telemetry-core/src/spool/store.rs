@@ -87,9 +87,11 @@ pub(crate) struct Loaded {
 }
 
 /// Items that are no longer there, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Loss {
     pub(crate) items: u64,
+    /// Those that could be read once more, for whoever wants to know what they were.
+    pub(crate) known: Vec<Item>,
     pub(crate) reason: DropReason,
     /// The file was damaged and is kept under another name.
     pub(crate) quarantined: bool,
@@ -98,6 +100,8 @@ pub(crate) struct Loss {
 const RETRY: Duration = Duration::from_secs(30);
 /// Files that are kept to be looked at.
 const MOST_ASIDE: usize = 64;
+/// Bytes of lost batches that are read once more at a time.
+const MOST_KNOWN_BYTES: u64 = 8 * 1024 * 1024;
 pub(super) const TEMPORARY: &str = "tmp";
 pub(super) const BATCH: &str = "batch";
 
@@ -178,7 +182,12 @@ impl Spool {
         };
         let Some(decoded) = decoded.filter(usable) else {
             let items = self.take_out(key, Some("bad"));
-            return Some(Err(Loss { items, reason: DropReason::Corrupt, quarantined: true }));
+            return Some(Err(Loss {
+                items,
+                known: Vec::new(),
+                reason: DropReason::Corrupt,
+                quarantined: true,
+            }));
         };
         self.held = Some(key);
         let lost = self.count_damage(key, &decoded);
@@ -201,7 +210,8 @@ impl Spool {
         let whole = decoded.items.len() as u64;
         let items = std::mem::replace(&mut entry.items, whole).saturating_sub(whole);
         let quarantined = !decoded.complete && !std::mem::replace(&mut entry.damaged, !decoded.complete);
-        (items > 0 || quarantined).then_some(Loss { items, reason: DropReason::Corrupt, quarantined })
+        let known = Vec::new();
+        (items > 0 || quarantined).then_some(Loss { items, known, reason: DropReason::Corrupt, quarantined })
     }
 
     /// Lets go of the batch that was loaded.
@@ -249,13 +259,11 @@ impl Spool {
     }
 
     /// Removes what has waited for too long.
-    pub(crate) fn expire(&mut self) -> Option<Loss> {
+    pub(crate) fn expire(&mut self) -> Vec<Loss> {
         let now = Instant::now();
-        let old: Vec<Key> =
-            self.index.iter().filter(|(_, entry)| now >= entry.expires).map(|(&key, _)| key).collect();
-        let items = old.into_iter().filter(|&key| self.held != Some(key)).collect::<Vec<_>>();
-        let items: u64 = items.into_iter().map(|key| self.remove(key)).sum();
-        (items > 0).then_some(Loss { items, reason: DropReason::Expired, quarantined: false })
+        let old = self.index.iter().filter(|(_, entry)| now >= entry.expires).map(|(&key, _)| key);
+        let old: Vec<Key> = old.filter(|&key| self.held != Some(key)).collect();
+        self.give_up(old, DropReason::Expired)
     }
 
     /// Keeps items that the receiver refused for good, to be looked at. Best effort: they are lost in any case.
@@ -290,14 +298,37 @@ impl Spool {
 
     /// Removes the oldest batches until the rest is within the cap.
     pub(super) fn trim(&mut self) -> Vec<Loss> {
-        let mut losses = Vec::new();
-        while self.bytes > self.settings.config.max_bytes {
-            let oldest = self.index.keys().copied().find(|&key| self.held != Some(key));
-            let Some(oldest) = oldest else { break };
-            let items = self.remove(oldest);
-            losses.push(Loss { items, reason: DropReason::SpoolFull, quarantined: false });
+        let mut over = self.bytes.saturating_sub(self.settings.config.max_bytes);
+        let mut oldest = Vec::new();
+        for (&key, entry) in self.index.iter().filter(|&(&key, _)| self.held != Some(key)) {
+            if over == 0 {
+                break;
+            }
+            over = over.saturating_sub(entry.bytes);
+            oldest.push(key);
         }
-        losses
+        self.give_up(oldest, DropReason::SpoolFull)
+    }
+
+    /// Deletes batches that are lost. What was in them is read once more, up to a bound.
+    fn give_up(&mut self, keys: Vec<Key>, reason: DropReason) -> Vec<Loss> {
+        let mut room = MOST_KNOWN_BYTES;
+        let give_up = |key: Key| {
+            let known = self.look_into(key, &mut room);
+            Loss { items: self.remove(key), known, reason, quarantined: false }
+        };
+        keys.into_iter().map(give_up).collect()
+    }
+
+    fn look_into(&self, key: Key, room: &mut u64) -> Vec<Item> {
+        let Some(entry) = self.index.get(&key).filter(|entry| entry.bytes <= *room) else {
+            return Vec::new();
+        };
+        *room -= entry.bytes;
+        let read = self.fs.read(&self.path(key, &entry.name), entry.bytes).ok();
+        let decoded = read.and_then(|bytes| format::decode(&bytes).ok());
+        let ours = decoded.filter(|decoded| decoded.header.identity == self.settings.identity);
+        ours.map(|decoded| decoded.items).unwrap_or_default()
     }
 
     fn write(&self, dir: &Path, sequence: u64, header: &Header, items: &[Item]) -> io::Result<(String, u64)> {

@@ -8,6 +8,7 @@ mod books;
 mod dying_disk;
 mod faulty_disk;
 mod killed;
+mod losses;
 mod over_http;
 mod power_cuts;
 mod real_disk;
