@@ -12,7 +12,7 @@ use std::sync::Weak;
 use std::time::Duration;
 
 #[cfg(feature = "delivery")]
-use crate::delivery::DeliveryNotice;
+use crate::delivery::{self, DeliveryNotice};
 use crate::redact::Redactor;
 
 /// Something the operator should know.
@@ -147,7 +147,7 @@ thread_local! {
 
 /// Where a delivery that is started on this thread tells things, if anybody listens.
 #[cfg(feature = "delivery")]
-pub(crate) fn of_this_thread() -> Option<Arc<dyn Fn(&DeliveryNotice) + Send + Sync>> {
+pub(crate) fn of_this_thread() -> Option<delivery::Tell> {
     let here = HERE.with_borrow(Weak::clone);
     here.upgrade()?;
     Some(Arc::new(move |notice| {

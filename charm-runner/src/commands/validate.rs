@@ -68,12 +68,11 @@ fn state_dir_problem(project: &Project) -> Option<Problem> {
     };
     let spool = dir.join("spool");
     let there = spool.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
-    let why = if !there.is_dir() {
-        "is no directory".to_owned()
+    let why = if there.is_dir() {
+        let refused = access(there, Access::WRITE_OK | Access::EXEC_OK).err()?;
+        format!("cannot be written: {refused}")
     } else {
-        access(there, Access::WRITE_OK | Access::EXEC_OK)
-            .err()
-            .map(|error| format!("cannot be written: {error}"))?
+        "is no directory".to_owned()
     };
     let (dir, there) = (dir.display(), there.display());
     Some(Problem::warning(format!(

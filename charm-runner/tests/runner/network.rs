@@ -175,7 +175,11 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let (asked, closed) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
         let (target, log, is_closed) = (receiver.address(), Arc::clone(&asked), Arc::clone(&closed));
-        accept(listener, move || is_closed.load(Ordering::Relaxed), move |stream| pass(stream, target, &log));
+        accept(
+            listener,
+            move || is_closed.load(Ordering::Relaxed),
+            move |stream| pass(&stream, target, &log),
+        );
         Self { address, asked, closed }
     }
 
@@ -197,7 +201,7 @@ impl Drop for Proxy {
 }
 
 /// A tunnel after `CONNECT`; else the request is handed on as it came.
-fn pass(client: TcpStream, target: SocketAddr, asked: &Mutex<Vec<String>>) -> io::Result<()> {
+fn pass(client: &TcpStream, target: SocketAddr, asked: &Mutex<Vec<String>>) -> io::Result<()> {
     client.set_read_timeout(Some(PATIENCE))?;
     let mut reader = BufReader::new(client.try_clone()?);
     let (request, head) = read_request(&mut reader)?;
@@ -205,7 +209,7 @@ fn pass(client: TcpStream, target: SocketAddr, asked: &Mutex<Vec<String>>) -> io
     let mut server = TcpStream::connect(target)?;
     server.set_read_timeout(Some(PATIENCE))?;
     if request.line.starts_with("CONNECT ") {
-        (&client).write_all(b"HTTP/1.1 200 X\r\n\r\n")?;
+        { client }.write_all(b"HTTP/1.1 200 X\r\n\r\n")?;
         let (mut up, mut down) = (server.try_clone()?, client.try_clone()?);
         let back = thread::spawn(move || {
             let copied = io::copy(&mut server, &mut down);
@@ -219,7 +223,7 @@ fn pass(client: TcpStream, target: SocketAddr, asked: &Mutex<Vec<String>>) -> io
     }
     server.write_all(head.as_bytes())?;
     server.write_all(&request.body)?;
-    io::copy(&mut server, &mut &client).map(drop)
+    io::copy(&mut server, &mut &*client).map(drop)
 }
 
 /// A request, and its head as it came.

@@ -109,7 +109,7 @@ fn what_a_dead_receiver_did_not_take_is_listed_and_sent_once_and_then_gone() {
     assert!(words.starts_with("Nothing waits to be sent in "), "{words}");
     let nothing = project.call(&["spool", "send"]).assert_status(0).stdout;
     assert_eq!(nothing, "Nothing waits to be sent.\n");
-    assert_eq!(batches(&project), [PathBuf::new(); 0]);
+    assert!(batches(&project).is_empty());
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn at_a_terminal_purge_asks_and_believes_only_a_yes() {
     }
     let done = purge_at_terminal(&project, "y").assert_status(0);
     assert!(done.stdout.contains("Deleted 1 batch with "), "{done:?}");
-    assert_eq!(batches(&project), [PathBuf::new(); 0]);
+    assert!(batches(&project).is_empty());
 }
 
 #[test]

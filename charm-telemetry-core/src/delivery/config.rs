@@ -49,6 +49,15 @@ pub struct DeliveryConfig {
 }
 
 /// Takes a notice. May be called from several threads at once.
+///
+/// ```
+/// use charm_telemetry_core::delivery::{DeliveryConfig, Tell};
+/// use std::sync::Arc;
+///
+/// let quiet: Tell = Arc::new(|_| {});
+/// let mut config = DeliveryConfig::default();
+/// config.tell = Some(quiet);
+/// ```
 pub type Tell = Arc<dyn Fn(&DeliveryNotice) + Send + Sync>;
 
 /// Where batches wait on disk, and how many.

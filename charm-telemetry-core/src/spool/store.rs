@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::file_system::FileSystem;
 use super::format::{self, Decoded, Header};
+use super::loss::Loss;
 use super::owned::{self, OwnedDir};
 use crate::delivery::{Item, SpoolConfig};
 use crate::outcome::DropReason;
@@ -36,7 +37,7 @@ pub(crate) struct Spool {
     own: Option<usize>,
     pub(super) index: BTreeMap<Key, Entry>,
     pub(super) bytes: u64,
-    held: Option<Key>,
+    pub(super) held: Option<Key>,
     /// After a failure: when it is tried again.
     retry_at: Option<Instant>,
     /// After a failure to read: when it is tried again.
@@ -86,22 +87,9 @@ pub(crate) struct Loaded {
     pub(crate) lost: Option<Loss>,
 }
 
-/// Items that are no longer there, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Loss {
-    pub(crate) items: u64,
-    /// Those that could be read once more, for whoever wants to know what they were.
-    pub(crate) known: Vec<Item>,
-    pub(crate) reason: DropReason,
-    /// The file was damaged and is kept under another name.
-    pub(crate) quarantined: bool,
-}
-
 const RETRY: Duration = Duration::from_secs(30);
 /// Files that are kept to be looked at.
 const MOST_ASIDE: usize = 64;
-/// Bytes of lost batches that are read once more at a time.
-const MOST_KNOWN_BYTES: u64 = 8 * 1024 * 1024;
 pub(super) const TEMPORARY: &str = "tmp";
 pub(super) const BATCH: &str = "batch";
 
@@ -258,14 +246,6 @@ impl Spool {
         Ok(())
     }
 
-    /// Removes what has waited for too long.
-    pub(crate) fn expire(&mut self) -> Vec<Loss> {
-        let now = Instant::now();
-        let old = self.index.iter().filter(|(_, entry)| now >= entry.expires).map(|(&key, _)| key);
-        let old: Vec<Key> = old.filter(|&key| self.held != Some(key)).collect();
-        self.give_up(old, DropReason::Expired)
-    }
-
     /// Keeps items that the receiver refused for good, to be looked at. Best effort: they are lost in any case.
     pub(crate) fn keep_rejected(&mut self, batch: &Stored<'_>) {
         const MOST_BYTES: usize = 1024 * 1024;
@@ -294,41 +274,6 @@ impl Spool {
         );
         self.bytes += bytes;
         Ok(self.trim())
-    }
-
-    /// Removes the oldest batches until the rest is within the cap.
-    pub(super) fn trim(&mut self) -> Vec<Loss> {
-        let mut over = self.bytes.saturating_sub(self.settings.config.max_bytes);
-        let mut oldest = Vec::new();
-        for (&key, entry) in self.index.iter().filter(|&(&key, _)| self.held != Some(key)) {
-            if over == 0 {
-                break;
-            }
-            over = over.saturating_sub(entry.bytes);
-            oldest.push(key);
-        }
-        self.give_up(oldest, DropReason::SpoolFull)
-    }
-
-    /// Deletes batches that are lost. What was in them is read once more, up to a bound.
-    fn give_up(&mut self, keys: Vec<Key>, reason: DropReason) -> Vec<Loss> {
-        let mut room = MOST_KNOWN_BYTES;
-        let give_up = |key: Key| {
-            let known = self.look_into(key, &mut room);
-            Loss { items: self.remove(key), known, reason, quarantined: false }
-        };
-        keys.into_iter().map(give_up).collect()
-    }
-
-    fn look_into(&self, key: Key, room: &mut u64) -> Vec<Item> {
-        let Some(entry) = self.index.get(&key).filter(|entry| entry.bytes <= *room) else {
-            return Vec::new();
-        };
-        *room -= entry.bytes;
-        let read = self.fs.read(&self.path(key, &entry.name), entry.bytes).ok();
-        let decoded = read.and_then(|bytes| format::decode(&bytes).ok());
-        let ours = decoded.filter(|decoded| decoded.header.identity == self.settings.identity);
-        ours.map(|decoded| decoded.items).unwrap_or_default()
     }
 
     fn write(&self, dir: &Path, sequence: u64, header: &Header, items: &[Item]) -> io::Result<(String, u64)> {
@@ -378,7 +323,7 @@ impl Spool {
         Some(state.join("spool").join(&self.settings.destination))
     }
 
-    fn path(&self, key: Key, name: &str) -> PathBuf {
+    pub(super) fn path(&self, key: Key, name: &str) -> PathBuf {
         self.dirs[key.dir].path.join(name)
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use charm_telemetry_core::delivery::{self, DeliveryReport};
 use charm_telemetry_core::spool::{SpoolFile, SpoolStatus};
-use charm_telemetry_core::{Manager, OnError, Resumption};
+use charm_telemetry_core::{Manager, ManagerBuilder, OnError, Resumption};
 
 use super::items;
 use super::place::Place;
@@ -61,7 +61,7 @@ fn start(arguments: &SpoolSendArgs, place: &Place, names: BTreeSet<String>) -> R
         .redact(place.secrets.iter().cloned())
         .on_error(on_error)
         .on_notice(|notice| say(notice));
-    let builder = names.into_iter().fold(builder, |builder, name| builder.activate(name));
+    let builder = names.into_iter().fold(builder, ManagerBuilder::activate);
     let resumption = builder.resume(arguments.deadline).map_err(|problems| {
         say(problems.sorted());
         Exit::Configuration
@@ -98,8 +98,8 @@ fn progress(report: &DeliveryReport) -> String {
 
 fn conclude(arguments: &SpoolSendArgs, place: &Place) -> Result<Exit, Exit> {
     let reports = delivery::reports();
-    let lines: String = reports.iter().map(|report| format!("{report}\n")).collect();
-    let printed = super::super::print(lines.as_bytes());
+    let lines: Vec<_> = reports.iter().map(|report| report.to_string() + "\n").collect();
+    let printed = super::super::print(lines.concat().as_bytes());
     let is_done = |report: &DeliveryReport| {
         let outcomes = &report.outcomes;
         outcomes.spooled + outcomes.pending + outcomes.dropped.total() == 0
