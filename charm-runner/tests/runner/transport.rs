@@ -42,14 +42,16 @@ fn the_authority_in_ssl_cert_file_is_believed_for_its_names_alone() {
 }
 
 #[test]
-fn a_file_of_certificates_that_cannot_be_read_is_told_by_its_name() {
-    let receiver = Receiver::start();
-    let done = run(&receiver.url("/v1/traces"), &[("SSL_CERT_FILE", "/nowhere/authority.pem")]);
-    assert!(
-        done.stderr.contains("`SSL_CERT_FILE` names `/nowhere/authority.pem`, which cannot be read"),
-        "{}",
-        done.stderr
-    );
+fn a_file_of_certificates_that_cannot_be_read_is_told_before_anything_starts() {
+    let project = Project::shell("touch started").telemetry("otlp").env("SSL_CERT_FILE", "charm.yaml");
+    for command in ["validate", "run"] {
+        let done = project.call(&[command]).assert_status(78);
+        let told = "`SSL_CERT_FILE` names `charm.yaml`, which cannot be read as certificates";
+        assert!(done.stderr.contains(told), "{}", done.stderr);
+    }
+    assert!(!project.folder().join("started").exists());
+    let without = Project::shell("true").env("SSL_CERT_FILE", "/nowhere");
+    without.run(&[]).assert_status(0);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::notice::DeliveryNotice;
+use super::tls;
 use crate::environment::{Environment, EnvironmentReader, VariableProblem};
 use crate::value::{ByteSize, parse_duration};
 
@@ -118,7 +119,7 @@ impl DeliveryConfig {
     /// `CHARM_SPOOL_MAX_AGE`, `CHARM_DELIVERY_MEMORY_BYTES`, `CHARM_DELIVERY_TIMEOUT`.
     ///
     /// # Errors
-    /// Every variable that cannot be read.
+    /// Every variable that cannot be read; `SSL_CERT_FILE` too, if the file that it names has no certificates.
     pub fn from_environment(environment: &Environment) -> Result<Self, Vec<VariableProblem>> {
         let mut config = Self::default();
         let mut reader = Reader { environment, problems: Vec::new() };
@@ -131,13 +132,19 @@ impl DeliveryConfig {
         if config.spool.max_bytes > 0 {
             config.spool.state_dir = state_dir(environment);
         }
+        // The client reads it from the environment of the process, whatever this environment is.
+        if let Err(error) = tls::check_cert_file() {
+            let (variable, message) = (tls::CERT_FILE, error.to_string());
+            reader.problems.push(VariableProblem { variable, message, missing: false });
+        }
         if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
     }
 }
 
 /// Records what is wrong with the variables that all deliveries share, so that it is told once and not by each exporter.
 pub(crate) fn check(reader: &mut EnvironmentReader<'_>) {
-    for problem in DeliveryConfig::from_environment(reader.environment()).err().unwrap_or_default() {
+    let problems = DeliveryConfig::from_environment(reader.environment()).err().unwrap_or_default();
+    for problem in problems.into_iter().filter(|problem| is_shared(problem.variable)) {
         reader.problem(problem.variable, problem.message);
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn purge(arguments: &SpoolPurgeArgs) -> Result<Exit, Exit> {
         place.files()?.into_iter().filter(meant).partition(|file| file.in_use);
     if !in_use.is_empty() {
         let files = count(in_use.len() as u64, "file belongs", "files belong");
-        say(format_args!("{files} to a process that runs, and is left alone"));
+        say(format_args!("left alone: {files} to a process that runs"));
     }
     if free.is_empty() {
         return Ok(super::super::print(b"Nothing to delete.\n"));

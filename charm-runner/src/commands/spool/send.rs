@@ -77,13 +77,20 @@ fn watch(mut resumption: Resumption, deadline: Duration) {
     let end = Instant::now().checked_add(deadline.saturating_add(GRACE));
     let mut told = BTreeMap::new();
     while !resumption.wait(BEAT) && end.is_none_or(|end| Instant::now() < end) {
-        for report in delivery::reports() {
+        for report in reports() {
             let line = progress(&report);
             if told.insert(report.destination, line.clone()).as_ref() != Some(&line) {
                 say(line);
             }
         }
     }
+}
+
+/// The accounts of what had something to send.
+fn reports() -> Vec<DeliveryReport> {
+    let mut reports = delivery::reports();
+    reports.retain(|report| report.outcomes.adopted + report.outcomes.accepted > 0);
+    reports
 }
 
 fn progress(report: &DeliveryReport) -> String {
@@ -97,7 +104,7 @@ fn progress(report: &DeliveryReport) -> String {
 }
 
 fn conclude(arguments: &SpoolSendArgs, place: &Place) -> Result<Exit, Exit> {
-    let reports = delivery::reports();
+    let reports = reports();
     let lines: Vec<_> = reports.iter().map(|report| report.to_string() + "\n").collect();
     let printed = super::super::print(lines.concat().as_bytes());
     let is_done = |report: &DeliveryReport| {
