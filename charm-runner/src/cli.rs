@@ -2,6 +2,9 @@
 //!
 //! Rule: everything a user has to know to use a command stands in its help.
 
+#[cfg(feature = "delivery")]
+mod spool;
+
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -15,6 +18,8 @@ use clap_complete::Shell;
 
 use crate::exit::Exit;
 use crate::words;
+#[cfg(feature = "delivery")]
+pub(crate) use spool::{SpoolCommand, SpoolListArgs, SpoolPurgeArgs, SpoolSendArgs};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -33,6 +38,7 @@ Exit codes:
   1    the run failed and --fail-on-error was given
   2    the command line is not right
   70   our own fault, or the system's
+  75   `spool send`: something is left in the spool, or was lost
   78   charm.yaml or the environment is not right
   124  the run took longer than policies.execution_timeout_seconds
   128+n  the agent was ended by signal n, or we were stopped by it; 141 if nobody read stdout to its end
@@ -99,6 +105,13 @@ pub(crate) fn command() -> clap::Command {
     let name = program_name();
     let named = |text: &str| text.replace(NAME, name);
     let command = Cli::command().name(name).bin_name(name).after_help(named(EXAMPLES));
+    #[cfg(feature = "delivery")]
+    let command = command.mut_subcommand("spool", |spool| {
+        spool
+            .after_help(named(spool::EXAMPLES))
+            .mut_subcommand("send", |send| send.after_help(named(spool::SEND_EXAMPLES)))
+            .mut_subcommand("purge", |purge| purge.after_help(named(spool::PURGE_EXAMPLES)))
+    });
     command
         .mut_subcommand("run", |run| run.after_help(named(RUN_EXAMPLES)))
         .mut_subcommand("completions", |completions| completions.after_help(named(COMPLETIONS_EXAMPLE)))
@@ -122,6 +135,10 @@ pub(crate) enum Command {
     Validate(ValidateArgs),
     /// List the exporters that are compiled in, and their variables
     Exporters(ExportersArgs),
+    /// Look at what could not be sent yet, send it, or delete it
+    #[cfg(feature = "delivery")]
+    #[command(subcommand)]
+    Spool(SpoolCommand),
     /// Print the completion script of a shell
     Completions {
         /// For which shell

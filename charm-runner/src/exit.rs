@@ -1,7 +1,7 @@
 //! The exit codes.
 //!
 //! Rule: each says who has to act: nobody (0), the agent's author (1), whoever typed the command (2) or wrote the
-//! configuration (78), or we (70).
+//! configuration (78), whoever runs the receivers (75), or we (70).
 
 use std::process::ExitCode;
 
@@ -25,6 +25,8 @@ pub enum Exit {
     Usage,
     /// 70: our own fault, or the system's.
     Internal,
+    /// 75: `spool send` left something in the spool, or lost it.
+    Unsent,
     /// 78: the configuration is not right.
     Configuration,
     /// 124: the run took longer than `policies.execution_timeout_seconds`.
@@ -41,6 +43,7 @@ impl Exit {
             Self::RunFailed => 1,
             Self::Usage => 2,
             Self::Internal => 70,
+            Self::Unsent => 75,
             Self::Configuration => 78,
             Self::TimedOut => 124,
             Self::Signal(signal) => 128 | signal,

@@ -72,6 +72,21 @@ impl Project {
     }
 }
 
+/// The environment that the `.env` of a folder makes, and the variables of it whose values nobody should see. The folder
+/// need not be a project.
+#[cfg(feature = "delivery")]
+pub(crate) fn environment_of(path: &Path) -> Result<(Environment, Vec<String>), Problems> {
+    let mut problems = Problems::default();
+    let environment = read_environment(&places(path).0, &mut problems);
+    if problems.is_empty() { Ok(environment) } else { Err(problems) }
+}
+
+/// Whether the folder is a project.
+#[cfg(feature = "delivery")]
+pub(crate) fn has_manifest(path: &Path) -> bool {
+    places(path).1.exists()
+}
+
 fn places(path: &Path) -> (PathBuf, PathBuf) {
     if path.exists() && !path.is_dir() {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

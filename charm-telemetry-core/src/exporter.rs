@@ -86,6 +86,16 @@ pub trait TelemetryExporter: Send + 'static {
     /// built anew after a panic.
     fn configure(&mut self, settings: &Arc<TelemetrySettings>) {}
 
+    /// No event may ever come: start to send what earlier processes left in the spool. Called once after
+    /// [`configure`](Self::configure) by `charm-runner spool send`, before [`shutdown`](Self::shutdown), and never in a run.
+    /// An exporter that has no spool leaves it out.
+    ///
+    /// # Errors
+    /// An error is shown to the operator; what was left stays.
+    fn resume(&mut self) -> HookResult {
+        Ok(())
+    }
+
     /// A run began. `inputs` is a JSON object.
     ///
     /// # Errors

@@ -47,6 +47,8 @@ pub use exporter::{HookContext, HookError, HookResult, TelemetryExporter};
 pub use id::{CallId, RunId};
 pub use interest::Interest;
 pub use lane::LaneLimits;
+#[cfg(feature = "delivery")]
+pub use manager::Resumption;
 pub use manager::{Manager, ManagerBuilder, OnError};
 pub use manifest::Manifest;
 pub use notice::Notice;

@@ -2,11 +2,17 @@
 //!
 //! Rule: a notice is one line, holds no secret, and is told rarely however often its cause occurs.
 
+#[cfg(feature = "delivery")]
+use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::sync::Arc;
+#[cfg(feature = "delivery")]
+use std::sync::Weak;
 use std::time::Duration;
 
+#[cfg(feature = "delivery")]
+use crate::delivery::{self, DeliveryNotice};
 use crate::redact::Redactor;
 
 /// Something the operator should know.
@@ -62,6 +68,9 @@ pub enum Notice<'a> {
         /// What the system said; a broken pipe if its reader has gone.
         error: &'a io::Error,
     },
+    /// What the delivery of an exporter has to say. Told for the 1st, 2nd, 4th, 8th... of a kind.
+    #[cfg(feature = "delivery")]
+    Delivery(&'a DeliveryNotice),
 }
 
 impl fmt::Display for Notice<'_> {
@@ -87,6 +96,8 @@ impl fmt::Display for Notice<'_> {
                 write!(f, "exporter `{exporter}` did not end cleanly: {error}")
             }
             Self::StdoutFailed { error } => write!(f, "stdout cannot be written: {error}"),
+            #[cfg(feature = "delivery")]
+            Self::Delivery(notice) => notice.fmt(f),
         }
     }
 }
@@ -112,6 +123,38 @@ impl Notices {
     pub(crate) fn redact(&self, text: &str) -> String {
         self.redactor.text(text).into_owned()
     }
+
+    /// Lets deliveries that are started on this thread tell what they have to say here.
+    #[cfg(feature = "delivery")]
+    pub(crate) fn listen_on_this_thread(self: &Arc<Self>) {
+        HERE.set(Arc::downgrade(self));
+    }
+
+    /// Tells what a delivery says, without secrets.
+    #[cfg(feature = "delivery")]
+    fn pass_on(&self, notice: &DeliveryNotice) {
+        let clean = DeliveryNotice { message: self.redact(&notice.message), ..notice.clone() };
+        self.tell(Notice::Delivery(&clean));
+    }
+}
+
+#[cfg(feature = "delivery")]
+thread_local! {
+    /// Who listens to the deliveries that are started on this thread. Weak: a delivery is remembered for its report when
+    /// the manager has long gone, and must not keep what the manager was told to call.
+    static HERE: RefCell<Weak<Notices>> = const { RefCell::new(Weak::new()) };
+}
+
+/// Where a delivery that is started on this thread tells things, if anybody listens.
+#[cfg(feature = "delivery")]
+pub(crate) fn of_this_thread() -> Option<delivery::Tell> {
+    let here = HERE.with_borrow(Weak::clone);
+    here.upgrade()?;
+    Some(Arc::new(move |notice| {
+        if let Some(notices) = here.upgrade() {
+            notices.pass_on(notice);
+        }
+    }))
 }
 
 /// One line on stderr.

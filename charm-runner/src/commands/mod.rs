@@ -4,6 +4,8 @@
 
 mod exporters;
 mod run;
+#[cfg(feature = "delivery")]
+mod spool;
 mod validate;
 
 use std::io::{self, Write as _};
@@ -19,6 +21,8 @@ pub(crate) fn execute(cli: Cli) -> Exit {
         Command::Run(arguments) => run::run(&arguments),
         Command::Validate(arguments) => validate::validate(&arguments),
         Command::Exporters(arguments) => exporters::exporters(&arguments),
+        #[cfg(feature = "delivery")]
+        Command::Spool(command) => spool::spool(&command),
         Command::Completions { shell } => completions(shell),
     }
 }

@@ -3,6 +3,11 @@
 //! Rule: says the same as `run` would before it starts; a variable that is not set here is only a warning, because it
 //! may be set where the agent runs.
 
+#[cfg(feature = "delivery")]
+use std::path::Path;
+
+#[cfg(feature = "delivery")]
+use charm_telemetry_core::Problem;
 use charm_telemetry_core::Problems;
 
 use crate::cli::ValidateArgs;
@@ -40,8 +45,37 @@ pub(super) fn validate(arguments: &ValidateArgs) -> Exit {
 fn problems_of(project: &Project) -> Problems {
     let mut problems = project.warnings.clone();
     problems.extend(manager_builder(project).check());
-    if let Err(problem) = crate::run::adapter_of(project) {
-        problems.push(problem);
-    }
+    problems.extend(crate::run::adapter_of(project).err());
+    problems.extend(crate::run::shutdown_deadline(project).err());
+    #[cfg(feature = "delivery")]
+    problems.extend(state_dir_problem(project));
     project.clean(problems)
+}
+
+/// Only a warning: without the directory everything is kept in memory. Without exporters nobody needs it.
+#[cfg(feature = "delivery")]
+fn state_dir_problem(project: &Project) -> Option<Problem> {
+    use rustix::fs::{Access, access};
+
+    if project.manifest.runtime.telemetry.is_empty() {
+        return None;
+    }
+    let consequence = "what cannot be sent at once stays in memory and is lost with the process";
+    let Some(dir) = charm_telemetry_core::delivery::state_dir(&project.environment) else {
+        return Some(Problem::warning(format!(
+            "there is no directory for state: set `CHARM_STATE_DIR`, or `HOME`; {consequence}"
+        )));
+    };
+    let spool = dir.join("spool");
+    let there = spool.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    let why = if there.is_dir() {
+        let refused = access(there, Access::WRITE_OK | Access::EXEC_OK).err()?;
+        format!("cannot be written: {refused}")
+    } else {
+        "is no directory".to_owned()
+    };
+    let (dir, there) = (dir.display(), there.display());
+    Some(Problem::warning(format!(
+        "the directory for state is `{dir}` (`CHARM_STATE_DIR`), but `{there}` {why}; {consequence}"
+    )))
 }

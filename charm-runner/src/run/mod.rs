@@ -17,7 +17,9 @@ use std::time::Instant;
 use charm_telemetry_core::{Report, RunOutcome};
 
 pub(crate) use adapter::adapter_of;
-pub(crate) use start::{Started, manager_builder};
+#[cfg(feature = "delivery")]
+pub(crate) use start::telemetry_environment;
+pub(crate) use start::{Started, manager_builder, shutdown_deadline};
 
 use crate::child::{ChildOutcome, StopSignal, supervise};
 use crate::exit::Exit;

@@ -94,7 +94,7 @@ pub(crate) fn manager_builder(project: &Project) -> ManagerBuilder {
 }
 
 /// What exporters read: the project's environment, and the agent's name and version where nobody says otherwise.
-fn telemetry_environment(project: &Project) -> Environment {
+pub(crate) fn telemetry_environment(project: &Project) -> Environment {
     let mut environment = project.environment.clone();
     let persona = &project.manifest.persona;
     for (name, value) in [("CHARM_AGENT_NAME", &persona.name), ("CHARM_AGENT_VERSION", &persona.version)] {
@@ -105,7 +105,7 @@ fn telemetry_environment(project: &Project) -> Environment {
     environment
 }
 
-fn shutdown_deadline(project: &Project) -> Result<Duration, Problem> {
+pub(crate) fn shutdown_deadline(project: &Project) -> Result<Duration, Problem> {
     let Some(text) = project.environment.get(SHUTDOWN_VARIABLE) else { return Ok(SHUTDOWN_DEADLINE) };
     let text = text.trim().trim_end_matches('s');
     let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());

@@ -4,9 +4,17 @@
 
 mod capture;
 mod command_line;
+#[cfg(feature = "otlp")]
+mod delivery;
 mod ends;
 mod inputs;
 mod names;
+#[cfg(feature = "otlp")]
+mod network;
 mod project;
 mod screen;
 mod secrets;
+#[cfg(feature = "otlp")]
+mod spool;
+#[cfg(feature = "otlp")]
+mod transport;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::notice::DeliveryNotice;
+use super::tls;
 use crate::descriptor::VariableDescriptor;
-use crate::environment::{Environment, VariableProblem};
+use crate::environment::{Environment, EnvironmentReader, VariableProblem};
 use crate::value::{ByteSize, parse_duration};
 
 /// How one destination is served.
@@ -42,9 +43,24 @@ pub struct DeliveryConfig {
     pub pause: Duration,
     /// Where batches go that cannot be delivered.
     pub spool: SpoolConfig,
-    /// Where notices go; one line on stderr unless set.
-    pub tell: Arc<dyn Fn(&DeliveryNotice) + Send + Sync>,
+    /// Where notices go. Unless set: to the manager whose exporter starts the delivery, as [`Notice::Delivery`]; where
+    /// there is no manager, one line on stderr.
+    ///
+    /// [`Notice::Delivery`]: crate::Notice::Delivery
+    pub tell: Option<Tell>,
 }
+
+/// Takes a notice. May be called from several threads at once.
+///
+/// ```
+/// use charm_telemetry_core::delivery::{DeliveryConfig, Tell};
+/// use std::sync::Arc;
+///
+/// let quiet: Tell = Arc::new(|_| {});
+/// let mut config = DeliveryConfig::default();
+/// config.tell = Some(quiet);
+/// ```
+pub type Tell = Arc<dyn Fn(&DeliveryNotice) + Send + Sync>;
 
 /// Where batches wait on disk, and how many.
 ///
@@ -80,7 +96,7 @@ impl Default for DeliveryConfig {
             max_retry_after: Duration::from_mins(5),
             pause: Duration::from_mins(1),
             spool: SpoolConfig::default(),
-            tell: Arc::new(|notice| eprintln!("charm: {notice}")),
+            tell: None,
         }
     }
 }
@@ -148,22 +164,43 @@ impl DeliveryConfig {
     /// `CHARM_SPOOL_MAX_AGE`, `CHARM_DELIVERY_MEMORY_BYTES`, `CHARM_DELIVERY_TIMEOUT`.
     ///
     /// # Errors
-    /// Every variable that cannot be read.
+    /// Every variable that cannot be read; `SSL_CERT_FILE` too, if the file that it names has no certificates.
     pub fn from_environment(environment: &Environment) -> Result<Self, Vec<VariableProblem>> {
         let mut config = Self::default();
         let mut reader = Reader { environment, problems: Vec::new() };
-        reader.read("CHARM_SPOOL_MAX_BYTES", parse_bytes, &mut config.spool.max_bytes);
-        reader.read("CHARM_SPOOL_MAX_AGE", parse_duration, &mut config.spool.max_age);
-        reader.read("CHARM_DELIVERY_TIMEOUT", parse_duration, &mut config.request_timeout);
+        reader.read(SHARED[0], parse_bytes, &mut config.spool.max_bytes);
+        reader.read(SHARED[1], parse_duration, &mut config.spool.max_age);
+        reader.read(SHARED[2], parse_duration, &mut config.request_timeout);
         let mut memory = config.memory_bytes as u64;
-        reader.read("CHARM_DELIVERY_MEMORY_BYTES", parse_bytes, &mut memory);
+        reader.read(SHARED[3], parse_bytes, &mut memory);
         config.memory_bytes = usize::try_from(memory).unwrap_or(usize::MAX);
         if config.spool.max_bytes > 0 {
             config.spool.state_dir = state_dir(environment);
         }
+        // The client reads it from the environment of the process, whatever this environment is.
+        if let Err(error) = tls::check_cert_file() {
+            let (variable, message) = (tls::CERT_FILE, error.to_string());
+            reader.problems.push(VariableProblem { variable, message, missing: false });
+        }
         if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
     }
 }
+
+/// Records what is wrong with the variables that all deliveries share, so that it is told once and not by each exporter.
+pub(crate) fn check(reader: &mut EnvironmentReader<'_>) {
+    let problems = DeliveryConfig::from_environment(reader.environment()).err().unwrap_or_default();
+    for problem in problems.into_iter().filter(|problem| is_shared(problem.variable)) {
+        reader.problem(problem.variable, problem.message);
+    }
+}
+
+/// Whether it is one of those.
+pub(crate) fn is_shared(variable: &str) -> bool {
+    SHARED.contains(&variable)
+}
+
+const SHARED: [&str; 4] =
+    ["CHARM_SPOOL_MAX_BYTES", "CHARM_SPOOL_MAX_AGE", "CHARM_DELIVERY_TIMEOUT", "CHARM_DELIVERY_MEMORY_BYTES"];
 
 /// Where state is kept: `CHARM_STATE_DIR`, else `charm` in the platform's directory for state.
 ///
@@ -255,6 +292,14 @@ mod tests {
         let problems = DeliveryConfig::from_environment(&Environment::from_pairs(pairs)).err().unwrap();
         let variables: Vec<_> = problems.iter().map(|problem| problem.variable).collect();
         assert_eq!(variables, ["CHARM_SPOOL_MAX_BYTES", "CHARM_SPOOL_MAX_AGE"]);
+    }
+
+    #[test]
+    fn every_variable_that_can_be_wrong_is_a_shared_one() {
+        let pairs = SHARED.map(|name| (name, "x"));
+        let problems = DeliveryConfig::from_environment(&Environment::from_pairs(pairs)).err().unwrap();
+        assert_eq!(problems.len(), SHARED.len());
+        assert!(problems.iter().all(|problem| is_shared(problem.variable)));
     }
 
     #[test]

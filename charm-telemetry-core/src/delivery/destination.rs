@@ -107,7 +107,8 @@ pub trait Destination: Send + Sync + 'static {
     }
 
     /// Told of every loss after an item was accepted, for vendors who want losses reported: remember them here and
-    /// send the sum with a later item. (An item that was not accepted is known by the answer of
+    /// send the sum with a later item. Of what is lost in the spool (`spool_full`, `expired`) it is told as far as the
+    /// files can still be read and memory allows; the counts of the report are exact in any case. (An item that was not accepted is known by the answer of
     /// [`DeliveryHandle::send`](super::DeliveryHandle::send).)
     fn dropped(&self, _items: &[Item], _reason: DropReason) {}
 }

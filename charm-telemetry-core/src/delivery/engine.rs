@@ -14,7 +14,7 @@ use super::destination::Destination;
 use super::item::Item;
 use super::ledger::Place;
 use super::notice::NoticeKind;
-use super::on_disk::{degraded, load, lose, on_disk, save_rest, store, take};
+use super::on_disk::{degraded, load, lose, on_disk, quarantine, save_rest, store, take};
 use super::outcomes::DeliveryState;
 use super::sending::{Fate, Sender};
 use super::shared::{Phase, Shared};
@@ -71,8 +71,11 @@ impl Engine {
         if name.is_empty() || !name.bytes().all(allowed) {
             return Err(DeliveryError::Name(name));
         }
-        let identity = hash(destination.identity().as_bytes());
-        let settings = SpoolSettings { config: config.spool.clone(), destination: name.clone(), identity };
+        let address = destination.identity();
+        let identity = hash(address.as_bytes());
+        let (config_of_spool, destination_name) = (config.spool.clone(), name.clone());
+        let settings =
+            SpoolSettings { config: config_of_spool, destination: destination_name, identity, address };
         let spool = Arc::new(Mutex::new(Spool::new(world.file_system, settings)));
         let shared = Arc::new(Shared::new(name, destination.limits(), config));
         let sender = Sender::new(shared.clone(), destination, world.transport);
@@ -99,6 +102,7 @@ impl Engine {
 
     async fn serve(&mut self) {
         loop {
+            self.sender.tell_of_losses().await;
             match self.next().await {
                 Next::Send(flight) => {
                     let wait = self.send(flight).await;
@@ -281,8 +285,8 @@ impl Engine {
             match spool.adopt(wall) {
                 Ok(adoption) => {
                     shared.lock().ledger.adopt(adoption.items);
-                    shared.lock().ledger.quarantine(adoption.quarantined);
-                    lose(&shared, &adoption.losses);
+                    quarantine(&shared, adoption.quarantined);
+                    lose(&shared, adoption.losses);
                 }
                 Err(error) => shared.notice(NoticeKind::SpoolDegraded, &degraded(&error)),
             }
@@ -318,6 +322,7 @@ impl Engine {
         })
         .await;
         self.shared.close();
+        self.sender.tell_of_losses().await;
     }
 }
 

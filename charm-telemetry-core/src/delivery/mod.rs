@@ -45,7 +45,8 @@ mod tests;
 mod tls;
 mod transport;
 
-pub use config::{DeliveryConfig, SpoolConfig, state_dir};
+pub use config::{DeliveryConfig, SpoolConfig, Tell, state_dir};
+pub(crate) use config::{check, is_shared};
 pub use destination::{Destination, EncodeError, Limits};
 pub use disposition::Disposition;
 pub use handle::{DeliveryHandle, reports};

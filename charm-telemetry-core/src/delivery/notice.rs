@@ -23,7 +23,7 @@ use std::fmt;
 /// # receiver.answer_always(Answer::new(410));
 /// let (sender, notices) = std::sync::mpsc::channel();
 /// let mut config = DeliveryConfig::default();
-/// config.tell = Arc::new(move |notice| drop(sender.send(notice.clone())));
+/// config.tell = Some(Arc::new(move |notice| drop(sender.send(notice.clone()))));
 /// let delivery = Delivery::start(destination, config)?;
 /// delivery.send(Item::new(*b"{}")); // the receiver answers 410
 /// let notice = notices.recv_timeout(Duration::from_secs(10)).expect("the operator is told");
@@ -52,7 +52,7 @@ pub struct DeliveryNotice {
 ///
 /// let is_urgent = |kind| matches!(kind, NoticeKind::Paused | NoticeKind::Dropped);
 /// let mut config = DeliveryConfig::default();
-/// config.tell = Arc::new(move |notice| if is_urgent(notice.kind) { eprintln!("{notice}") });
+/// config.tell = Some(Arc::new(move |notice| if is_urgent(notice.kind) { eprintln!("{notice}") }));
 /// assert!(is_urgent(NoticeKind::Paused) && !is_urgent(NoticeKind::Retrying));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

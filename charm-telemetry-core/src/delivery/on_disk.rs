@@ -24,7 +24,7 @@ pub(super) fn store(spool: &mut Spool, shared: &Shared, flight: Flight, wall: Sy
     match spool.store(&Stored { sequence: *sequence, batch_id: *batch_id, items, wall }) {
         Ok(losses) => {
             shared.lock().ledger.spool(items.len() as u64);
-            lose(shared, &losses);
+            lose(shared, losses);
             shared.progress();
             None
         }
@@ -46,16 +46,16 @@ pub(super) fn save_rest(spool: &mut Spool, key: Key, flight: Flight, wall: Syste
 }
 
 pub(super) fn load(spool: &mut Spool, shared: &Shared) -> Option<Flight> {
-    lose(shared, spool.expire().as_slice());
+    lose(shared, spool.expire());
     let loaded = spool.load_first()?;
     let flight = match loaded {
         Ok(loaded) => {
-            lose(shared, loaded.lost.as_slice());
+            lose(shared, loaded.lost);
             let (batch_id, items, key) = (loaded.batch_id, loaded.items, Some(loaded.key));
             Some(Flight { sequence: loaded.key.sequence(), batch_id, items, key, stale: false })
         }
         Err(loss) => {
-            lose(shared, &[loss]);
+            lose(shared, [loss]);
             None
         }
     };
@@ -63,15 +63,24 @@ pub(super) fn load(spool: &mut Spool, shared: &Shared) -> Option<Flight> {
     flight
 }
 
-pub(super) fn lose(shared: &Shared, losses: &[Loss]) {
-    for loss in losses {
+pub(super) fn lose(shared: &Shared, losses: impl IntoIterator<Item = Loss>) {
+    for Loss { items, known, reason, quarantined } in losses {
         let mut state = shared.lock();
-        state.ledger.drop_items(loss.items, Place::Spool, loss.reason);
-        state.ledger.quarantine(u64::from(loss.quarantined));
+        state.ledger.drop_items(items, Place::Spool, reason);
+        state.ledger.quarantine(u64::from(quarantined));
+        state.mourn(known, reason);
         drop(state);
-        let (items, reason) = (loss.items, loss.reason);
-        let kind = if loss.quarantined { NoticeKind::Quarantined } else { NoticeKind::Dropped };
+        let kind = if quarantined { NoticeKind::Quarantined } else { NoticeKind::Dropped };
         shared.notice(kind, &format!("{items} items of the spool are lost: {reason}"));
+    }
+}
+
+/// Tells of files that are no batches: nobody knows what was in them.
+pub(super) fn quarantine(shared: &Shared, files: u64) {
+    if files > 0 {
+        shared.lock().ledger.quarantine(files);
+        let message = format!("{files} files of the spool are no batches and were set aside");
+        shared.notice(NoticeKind::Quarantined, &message);
     }
 }
 

@@ -106,6 +106,16 @@ impl Sender {
         Sent { fate: Fate::Settled { wait: Duration::ZERO }, left: Vec::new(), rejected }
     }
 
+    /// Tells the destination what was lost in the spool meanwhile: here, because nothing else of its code runs now.
+    pub(super) async fn tell_of_losses(&self) {
+        let mourned = self.shared.lock().take_mourned();
+        if !mourned.is_empty() {
+            let destination = self.attempt.destination().clone();
+            // A panic of the vendor's code changes nothing: the losses are counted already.
+            on_disk(move || mourned.iter().for_each(|(items, why)| destination.dropped(items, *why))).await;
+        }
+    }
+
     async fn greet(&mut self) {
         if !std::mem::replace(&mut self.greeted, true) {
             self.attempt.greet().await;

@@ -3,6 +3,7 @@
 //! Rule: the lock is held for a few assignments, never over I/O, an await or a vendor's code.
 
 use std::collections::VecDeque;
+use std::io::{self, Write as _};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -50,9 +51,26 @@ pub(super) struct State {
     /// The number of the next batch: later items have higher ones.
     pub(super) next_batch: u64,
     notices: Vec<(NoticeKind, u64)>,
+    /// Items that were lost in the spool, of which the destination has not been told yet.
+    mourned: Vec<(Vec<Item>, DropReason)>,
 }
 
 impl State {
+    /// Keeps lost items until the destination can be told, as far as there is room.
+    pub(super) fn mourn(&mut self, items: Vec<Item>, reason: DropReason) {
+        const MOST_BYTES: usize = 16 * 1024 * 1024;
+        let weight = |items: &[Item]| items.iter().map(Item::weight).sum::<usize>();
+        let held: usize = self.mourned.iter().map(|(items, _)| weight(items)).sum();
+        if !items.is_empty() && held + weight(&items) <= MOST_BYTES {
+            self.mourned.push((items, reason));
+        }
+    }
+
+    /// What the destination has to be told.
+    pub(super) fn take_mourned(&mut self) -> Vec<(Vec<Item>, DropReason)> {
+        std::mem::take(&mut self.mourned)
+    }
+
     /// The number of a new batch.
     pub(super) fn number_batch(&mut self) -> u64 {
         self.next_batch += 1;
@@ -85,6 +103,7 @@ impl Shared {
             spool_bytes: 0,
             next_batch: 0,
             notices: Vec::new(),
+            mourned: Vec::new(),
         };
         let (wake_sender, wake_spiller) = (Notify::new(), Notify::new());
         let (phase, settled) = (watch::Sender::new(Phase::Open), Condvar::new());
@@ -260,7 +279,12 @@ impl Shared {
         };
         if count.is_power_of_two() {
             let (destination, message) = (self.name.clone(), message.to_owned());
-            (self.config.tell)(&DeliveryNotice { destination, kind, message, count });
+            let notice = DeliveryNotice { destination, kind, message, count };
+            match &self.config.tell {
+                Some(tell) => tell(&notice),
+                // Whoever closed stderr does not want it.
+                None => drop(writeln!(io::stderr(), "charm: {notice}")),
+            }
         }
     }
 

@@ -14,6 +14,7 @@ use super::handle::DeliveryHandle;
 use super::outcomes::DeliveryReport;
 use super::runtime;
 use super::transport::{HttpTransport, Transport};
+use crate::notice;
 use crate::spool::{FileSystem, RealFileSystem};
 
 /// Starts deliveries.
@@ -93,8 +94,9 @@ impl Delivery {
     /// See [`DeliveryError`]. The disk and the receiver are no reasons.
     pub fn start(
         destination: impl Destination,
-        config: DeliveryConfig,
+        mut config: DeliveryConfig,
     ) -> Result<DeliveryHandle, DeliveryError> {
+        config.tell = config.tell.or_else(notice::of_this_thread);
         let client = HttpTransport::shared().map_err(|error| DeliveryError::Client(error.to_string()))?;
         let world = World {
             transport: Arc::new(client),

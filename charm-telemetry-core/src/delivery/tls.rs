@@ -24,13 +24,24 @@ pub(crate) enum TlsError {
 /// TLS 1.2 and 1.3 with the bundled roots and those of `SSL_CERT_FILE`.
 pub(crate) fn client_config() -> Result<ClientConfig, TlsError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(path) = env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()) {
+    if let Some(path) = env::var_os(CERT_FILE).filter(|path| !path.is_empty()) {
         add_file(&mut roots, Path::new(&path))?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(versions.with_root_certificates(roots).with_no_client_auth())
 }
+
+/// Whether `SSL_CERT_FILE` can be used, before anything depends on it.
+pub(crate) fn check_cert_file() -> Result<(), TlsError> {
+    match env::var_os(CERT_FILE).filter(|path| !path.is_empty()) {
+        Some(path) => add_file(&mut RootCertStore::empty(), Path::new(&path)),
+        None => Ok(()),
+    }
+}
+
+/// The certificates of one's own authority.
+pub(crate) const CERT_FILE: &str = "SSL_CERT_FILE";
 
 fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsError> {
     let fail = |why: String| TlsError::CertFile { path: path.to_owned(), why };

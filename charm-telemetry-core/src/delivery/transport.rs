@@ -3,8 +3,10 @@
 //! Rule: a call ends by its deadline with at most 64 KiB in memory, whatever the receiver does, and its errors name
 //! no URL and no header.
 
+use std::env;
 use std::error::Error;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -67,7 +69,9 @@ impl HttpTransport {
 
     /// A client of its own, with proxies and `SSL_CERT_FILE` of the process's environment.
     pub(crate) fn new() -> Result<Self, TlsError> {
-        let client = reqwest::Client::builder()
+        let builder = reqwest::Client::builder();
+        let builder = if all_hosts_are_exempt() { builder.no_proxy() } else { builder };
+        let client = builder
             .use_preconfigured_tls(tls::client_config()?)
             .user_agent(concat!("charm-telemetry/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::custom(stay_on_host))
@@ -78,6 +82,12 @@ impl HttpTransport {
             .map_err(|error| TlsError::Client(chain(&error)))?;
         Ok(Self { client })
     }
+}
+
+/// `NO_PROXY=*`: the client's own reading of it knows names alone, and not addresses.
+fn all_hosts_are_exempt() -> bool {
+    let variable = ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| env::var(name).ok());
+    variable.is_some_and(|hosts| hosts.split(',').any(|host| host.trim() == "*"))
 }
 
 impl Transport for &'static HttpTransport {
@@ -176,15 +186,20 @@ fn explain(error: &reqwest::Error) -> TransportError {
 fn is_certificate(error: &reqwest::Error) -> bool {
     let mut source: Option<&(dyn Error + 'static)> = error.source();
     while let Some(error) = source {
-        let tls = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls =
-            tls.and_then(|inner| inner.downcast_ref::<rustls::Error>()).or_else(|| error.downcast_ref());
-        if matches!(tls, Some(rustls::Error::InvalidCertificate(_))) {
+        if matches!(innermost(error).downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
             return true;
         }
         source = error.source();
     }
     false
+}
+
+/// What an I/O error was made of, however often it was wrapped: such an error is no source of the one around it.
+fn innermost<'a>(mut error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    while let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        error = inner;
+    }
+    error
 }
 
 /// The causes of an error, without its own text: that names the URL.

@@ -3,7 +3,7 @@
 //! Rule: whatever the exporter does (sleep, hang, panic, fail), nobody waits for it, and every event it was offered ends
 //! in one counted outcome.
 
-mod panics;
+pub(crate) mod panics;
 mod queue;
 mod worker;
 

@@ -43,6 +43,8 @@ impl Worker {
     }
 
     pub(super) fn run(mut self) {
+        #[cfg(feature = "delivery")]
+        self.notices.listen_on_this_thread();
         while let Next::Event(event) = self.shared.next() {
             self.handle(&event);
             if self.exporter.is_none() && !self.restart() {

@@ -80,10 +80,19 @@ struct Wanted {
 }
 
 /// An exporter that is ready to run.
-struct Ready {
-    name: String,
-    exporter: Box<dyn TelemetryExporter>,
+pub(super) struct Ready {
+    pub(super) name: String,
+    pub(super) exporter: Box<dyn TelemetryExporter>,
     rebuild: Build,
+}
+
+/// What is there before anything starts.
+pub(super) struct Prepared {
+    pub(super) ready: Vec<Ready>,
+    settings: Arc<TelemetrySettings>,
+    redactor: Arc<Redactor>,
+    pub(super) notices: Arc<Notices>,
+    pub(super) problems: Problems,
 }
 
 impl ManagerBuilder {
@@ -184,19 +193,7 @@ impl ManagerBuilder {
     /// Every problem of every exporter, together: unknown names, missing and unreadable variables. With [`OnError::Warn`]
     /// only what keeps the program itself from running.
     pub fn start(mut self) -> Result<Manager, Problems> {
-        let mut problems = Problems::default();
-        let settings = Arc::new(self.settings(&mut problems));
-        let mut ready = self.make_ready(&settings, Severity::Error, &mut problems);
-        let own = std::mem::take(&mut self.own).into_iter().map(Ready::own);
-        ready.extend(own.map(|ready| ready.configured(&settings)));
-        let on_error = self.on_error.unwrap_or_else(|| self.on_error_by_environment(&mut problems));
-        let redactor = Arc::new(Redactor::new(self.secrets()));
-        if problems.has_errors() && on_error == OnError::Refuse {
-            return Err(clean(problems, &redactor));
-        }
-        let problems = clean(problems, &redactor);
-        let tell = self.tell.take().unwrap_or_else(notice::to_stderr);
-        let notices = Arc::new(Notices::new(Arc::clone(&redactor), tell));
+        let Prepared { ready, settings, redactor, notices, problems } = self.prepare()?;
         let lanes = self.start_lanes(ready, &notices)?;
         let hub = Hub::new();
         let writer = self.writer.take().unwrap_or_else(|| Box::new(PipeWriter::new(Unbuffered)));
@@ -212,6 +209,24 @@ impl ManagerBuilder {
         // Not joined: it may hang in a write to stdout. It sends its report when it ends.
         pump.start(report).map_err(|error| thread_problem("the pump", &error))?;
         Ok(Manager { hub, lanes, redactor, settings, pump: Some(reports), warnings: problems })
+    }
+
+    /// Everything that has to be right before anything starts.
+    pub(super) fn prepare(&mut self) -> Result<Prepared, Problems> {
+        let mut problems = Problems::default();
+        let settings = Arc::new(self.settings(&mut problems));
+        let mut ready = self.make_ready(&settings, Severity::Error, &mut problems);
+        let own = std::mem::take(&mut self.own).into_iter().map(Ready::own);
+        ready.extend(own.map(|ready| ready.configured(&settings)));
+        let on_error = self.on_error.unwrap_or_else(|| self.on_error_by_environment(&mut problems));
+        let redactor = Arc::new(Redactor::new(self.secrets()));
+        let problems = clean(problems, &redactor);
+        if problems.has_errors() && on_error == OnError::Refuse {
+            return Err(problems);
+        }
+        let tell = self.tell.take().unwrap_or_else(notice::to_stderr);
+        let notices = Arc::new(Notices::new(Arc::clone(&redactor), tell));
+        Ok(Prepared { ready, settings, redactor, notices, problems })
     }
 
     fn on_error_by_environment(&self, problems: &mut Problems) -> OnError {
@@ -276,7 +291,8 @@ impl ManagerBuilder {
         let exporter = (entry.build)(&mut reader);
         let found = reader.into_problems();
         let failed = exporter.is_none() && found.is_empty();
-        problems.extend(found.iter().map(|problem| wanted.variable_problem(problem, missing)));
+        let own = found.iter().filter(|problem| !is_told_once(problem));
+        problems.extend(own.map(|problem| wanted.variable_problem(problem, missing)));
         if failed {
             problems.push(wanted.problem(format!("exporter `{}` could not be built", wanted.name)));
         }
@@ -295,6 +311,8 @@ impl ManagerBuilder {
     fn settings(&self, problems: &mut Problems) -> TelemetrySettings {
         let mut reader = EnvironmentReader::new(&self.environment);
         let settings = TelemetrySettings::read(&mut reader);
+        #[cfg(feature = "delivery")]
+        crate::delivery::check(&mut reader);
         problems.extend(reader.into_problems().into_iter().map(|problem| Problem::error(problem.message)));
         settings
     }
@@ -309,6 +327,17 @@ impl ManagerBuilder {
         let value = |name: String| self.environment.get(&name).map(str::to_owned).map(|value| (name, value));
         names.into_iter().filter_map(value).collect()
     }
+}
+
+/// Whether [`ManagerBuilder::settings`] tells of it for all exporters.
+#[cfg(feature = "delivery")]
+fn is_told_once(problem: &VariableProblem) -> bool {
+    crate::delivery::is_shared(problem.variable)
+}
+
+#[cfg(not(feature = "delivery"))]
+fn is_told_once(_problem: &VariableProblem) -> bool {
+    false
 }
 
 impl Wanted {
@@ -356,7 +385,7 @@ fn unknown(name: &str, registry: &Registry) -> String {
     format!("unknown exporter `{name}`{meant}{separator} compiled in: {known}")
 }
 
-fn thread_problem(who: &str, error: &std::io::Error) -> Problems {
+pub(super) fn thread_problem(who: &str, error: &std::io::Error) -> Problems {
     Problem::error(format!("the thread of {who} cannot be started: {error}; raise the limit of processes"))
         .into()
 }

@@ -3,6 +3,8 @@
 //! Rule: nothing starts before everything is known to be right, and all that is wrong is said at once.
 
 mod builder;
+#[cfg(feature = "delivery")]
+mod resumption;
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -12,6 +14,8 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 pub use builder::{ManagerBuilder, OnError};
+#[cfg(feature = "delivery")]
+pub use resumption::Resumption;
 
 use crate::emit::Hub;
 use crate::id::RunId;

@@ -9,8 +9,9 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::format::{self, HEADER_BYTES};
+use super::loss::Loss;
 use super::owned::{self, OwnedDir};
-use super::store::{BATCH, Entry, Key, Loss, Spool, TEMPORARY, parse_name};
+use super::store::{BATCH, Entry, Key, Spool, TEMPORARY, parse_name};
 
 /// What a look for orphans brought.
 #[derive(Debug, Default, PartialEq, Eq)]

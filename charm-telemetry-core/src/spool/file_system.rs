@@ -12,8 +12,8 @@ use rustix::fs::{FlockOperation, flock};
 
 /// The steps.
 pub(crate) trait FileSystem: Send + Sync + 'static {
-    /// Makes a directory and those above it, for the owner only.
-    fn create_dirs(&self, path: &Path) -> io::Result<()>;
+    /// Makes a directory in one that is there, for the owner only.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// Writes a new file for the owner only and makes it durable.
     fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
     /// Gives a file another name, in place of what had it.
@@ -28,8 +28,9 @@ pub(crate) trait FileSystem: Send + Sync + 'static {
     fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>>;
     /// The names in a directory with the sizes of the files.
     fn list(&self, path: &Path) -> io::Result<Vec<(String, u64)>>;
-    /// Locks a file for as long as the guard lives; `None` if another process holds it.
-    fn lock(&self, path: &Path) -> io::Result<Option<Guard>>;
+    /// Locks a file for as long as the guard lives; `None` if another process holds it. Whoever looks into the file finds
+    /// the note, unless that is empty or cannot be written.
+    fn lock(&self, path: &Path, note: &str) -> io::Result<Option<Guard>>;
 }
 
 /// Holds a lock until it is dropped.
@@ -39,8 +40,8 @@ pub(crate) type Guard = Box<dyn Any + Send>;
 pub(crate) struct RealFileSystem;
 
 impl FileSystem for RealFileSystem {
-    fn create_dirs(&self, path: &Path) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path)
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(0o700).create(path)
     }
 
     fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -81,11 +82,15 @@ impl FileSystem for RealFileSystem {
         Ok(names)
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Option<Guard>> {
-        let file =
+    fn lock(&self, path: &Path, note: &str) -> io::Result<Option<Guard>> {
+        let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Box::new(file))),
+            Ok(()) => {
+                // For people; nothing depends on it.
+                drop(file.write_all(note.as_bytes()));
+                Ok(Some(Box::new(file)))
+            }
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }

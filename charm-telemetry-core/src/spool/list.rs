@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use super::file_system::{FileSystem, RealFileSystem};
+use super::format;
 use super::owned::{self, LOCK};
 use super::store::parse_name;
 
@@ -50,6 +51,8 @@ pub struct SpoolError {
 pub struct SpoolFile {
     /// The destination's name.
     pub destination: String,
+    /// For whom it is, in the destination's own words: an endpoint, a project. `None` if that cannot be read.
+    pub address: Option<String>,
     /// The file.
     pub path: PathBuf,
     /// What it is.
@@ -62,6 +65,40 @@ pub struct SpoolFile {
     pub written: Option<Duration>,
     /// Whether a process that lives takes care of it.
     pub in_use: bool,
+}
+
+impl SpoolFile {
+    /// Why it is not sent, for a file that was set aside: reads it.
+    ///
+    /// ```
+    /// # use charm_telemetry_core::spool;
+    /// # let state = tempfile::tempdir()?;
+    /// # let state_dir = state.path();
+    /// # let dir = state_dir.join("spool/vendor/00000000000000ff.17-2a");
+    /// # std::fs::create_dir_all(&dir)?;
+    /// # std::fs::write(dir.join("00000000000000000003-20.bad"), "holiday pictures")?;
+    /// let reason = spool::list(state_dir)?[0].reason();
+    /// assert_eq!(reason.as_deref(), Some("it is not a batch"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn reason(&self) -> Option<String> {
+        match self.status {
+            SpoolStatus::Rejected => Some("the receiver refused it for good".to_owned()),
+            SpoolStatus::Bad => Some(match RealFileSystem.read(&self.path, self.bytes) {
+                Err(error) => format!("it cannot be read: {error}"),
+                Ok(bytes) => damage(&bytes, self.items),
+            }),
+            SpoolStatus::Waiting | SpoolStatus::Other => None,
+        }
+    }
+}
+
+fn damage(bytes: &[u8], items: u64) -> String {
+    match format::decode(bytes) {
+        Err(error) => error.to_string(),
+        Ok(decoded) if decoded.complete => "it is whole, but was written for another destination".to_owned(),
+        Ok(decoded) => format!("it is damaged: {} of {items} items are whole", decoded.items.len()),
+    }
 }
 
 /// What a file of a spool is.
@@ -178,14 +215,20 @@ fn names(path: &Path) -> Result<Vec<String>, SpoolError> {
     }
 }
 
+/// An endpoint and a project are shorter.
+const MOST_OF_NOTE: u64 = 4096;
+
 fn files_of(destination: &str, dir: &Path, in_use: bool) -> Vec<SpoolFile> {
     let names = RealFileSystem.list(dir).unwrap_or_default();
     let files = names.into_iter().filter(|(name, _)| name != LOCK);
+    let note = RealFileSystem.read(&dir.join(LOCK), MOST_OF_NOTE).ok();
+    let address = note.and_then(|note| String::from_utf8(note).ok()).filter(|note| !note.is_empty());
     let describe = |(name, bytes): (String, u64)| {
         let path = dir.join(&name);
         let (status, items) = status_of(&name);
         let written = path.metadata().and_then(|metadata| metadata.modified()).ok().and_then(since_epoch);
-        SpoolFile { destination: destination.to_owned(), path, status, items, bytes, written, in_use }
+        let (destination, address) = (destination.to_owned(), address.clone());
+        SpoolFile { destination, address, path, status, items, bytes, written, in_use }
     };
     files.map(describe).collect()
 }

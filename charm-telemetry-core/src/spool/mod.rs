@@ -18,6 +18,7 @@ mod adopt;
 mod file_system;
 mod format;
 mod list;
+mod loss;
 mod owned;
 mod store;
 
@@ -26,4 +27,5 @@ mod store;
 pub(crate) use file_system::Guard;
 pub(crate) use file_system::{FileSystem, RealFileSystem};
 pub use list::{SpoolError, SpoolFile, SpoolStatus, list, purge};
-pub(crate) use store::{Key, Loss, Spool, SpoolSettings, Stored};
+pub(crate) use loss::Loss;
+pub(crate) use store::{Key, Spool, SpoolSettings, Stored};

@@ -19,24 +19,48 @@ pub(super) fn create(
     fs: &dyn FileSystem,
     parent: &Path,
     identity: u64,
+    address: &str,
     wall: SystemTime,
 ) -> io::Result<OwnedDir> {
     const TRIES: usize = 8;
+    create_dirs(fs, parent)?;
     for _ in 0..TRIES {
         let path = parent.join(name(identity, wall));
-        fs.create_dirs(&path)?;
+        fs.create_dir(&path)?;
         // Another process that starts now may look for orphans, and take ours for one before we lock it.
-        if let Some(owned) = claim(fs, path)? {
+        if let Some(guard) = fs.lock(&path.join(LOCK), address)? {
             fs.sync_dir(parent)?;
-            return Ok(owned);
+            return Ok(OwnedDir { path, _guard: guard });
         }
     }
     Err(io::Error::new(io::ErrorKind::WouldBlock, "every new directory was taken at once"))
 }
 
+/// Makes a directory and those above it, and their names durable: a file in a directory that a power cut takes away is
+/// lost with it.
+fn create_dirs(fs: &dyn FileSystem, path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let made = fs.create_dir(path).or_else(|error| match parent {
+        Some(parent) if error.kind() == io::ErrorKind::NotFound => {
+            create_dirs(fs, parent)?;
+            fs.create_dir(path)
+        }
+        _ => Err(error),
+    });
+    match made {
+        Ok(()) => {
+            // Those above may not be ours to read: then the disk decides.
+            drop(parent.map(|parent| fs.sync_dir(parent)));
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Locks a directory, unless somebody else has.
 pub(super) fn claim(fs: &dyn FileSystem, path: PathBuf) -> io::Result<Option<OwnedDir>> {
-    Ok(fs.lock(&path.join(LOCK))?.map(|guard| OwnedDir { path, _guard: guard }))
+    Ok(fs.lock(&path.join(LOCK), "")?.map(|guard| OwnedDir { path, _guard: guard }))
 }
 
 /// Deletes a directory in which there is nothing but our lock.

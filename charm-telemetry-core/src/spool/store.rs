@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::file_system::FileSystem;
 use super::format::{self, Decoded, Header};
+use super::loss::Loss;
 use super::owned::{self, OwnedDir};
 use crate::delivery::{Item, SpoolConfig};
 use crate::outcome::DropReason;
@@ -22,6 +23,8 @@ pub(crate) struct SpoolSettings {
     pub(crate) destination: String,
     /// A hash of the destination's identity.
     pub(crate) identity: u64,
+    /// That identity, for people.
+    pub(crate) address: String,
 }
 
 /// The files of one destination that this process owns.
@@ -34,7 +37,7 @@ pub(crate) struct Spool {
     own: Option<usize>,
     pub(super) index: BTreeMap<Key, Entry>,
     pub(super) bytes: u64,
-    held: Option<Key>,
+    pub(super) held: Option<Key>,
     /// After a failure: when it is tried again.
     retry_at: Option<Instant>,
     /// After a failure to read: when it is tried again.
@@ -82,15 +85,6 @@ pub(crate) struct Loaded {
     pub(crate) items: Vec<Item>,
     /// What was damaged.
     pub(crate) lost: Option<Loss>,
-}
-
-/// Items that are no longer there, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Loss {
-    pub(crate) items: u64,
-    pub(crate) reason: DropReason,
-    /// The file was damaged and is kept under another name.
-    pub(crate) quarantined: bool,
 }
 
 const RETRY: Duration = Duration::from_secs(30);
@@ -176,7 +170,12 @@ impl Spool {
         };
         let Some(decoded) = decoded.filter(usable) else {
             let items = self.take_out(key, Some("bad"));
-            return Some(Err(Loss { items, reason: DropReason::Corrupt, quarantined: true }));
+            return Some(Err(Loss {
+                items,
+                known: Vec::new(),
+                reason: DropReason::Corrupt,
+                quarantined: true,
+            }));
         };
         self.held = Some(key);
         let lost = self.count_damage(key, &decoded);
@@ -199,7 +198,8 @@ impl Spool {
         let whole = decoded.items.len() as u64;
         let items = std::mem::replace(&mut entry.items, whole).saturating_sub(whole);
         let quarantined = !decoded.complete && !std::mem::replace(&mut entry.damaged, !decoded.complete);
-        (items > 0 || quarantined).then_some(Loss { items, reason: DropReason::Corrupt, quarantined })
+        let known = Vec::new();
+        (items > 0 || quarantined).then_some(Loss { items, known, reason: DropReason::Corrupt, quarantined })
     }
 
     /// Lets go of the batch that was loaded.
@@ -246,16 +246,6 @@ impl Spool {
         Ok(())
     }
 
-    /// Removes what has waited for too long.
-    pub(crate) fn expire(&mut self) -> Option<Loss> {
-        let now = Instant::now();
-        let old: Vec<Key> =
-            self.index.iter().filter(|(_, entry)| now >= entry.expires).map(|(&key, _)| key).collect();
-        let items = old.into_iter().filter(|&key| self.held != Some(key)).collect::<Vec<_>>();
-        let items: u64 = items.into_iter().map(|key| self.remove(key)).sum();
-        (items > 0).then_some(Loss { items, reason: DropReason::Expired, quarantined: false })
-    }
-
     /// Keeps items that the receiver refused for good, to be looked at. Best effort: they are lost in any case.
     pub(crate) fn keep_rejected(&mut self, batch: &Stored<'_>) {
         const MOST_BYTES: usize = 1024 * 1024;
@@ -286,18 +276,6 @@ impl Spool {
         Ok(self.trim())
     }
 
-    /// Removes the oldest batches until the rest is within the cap.
-    pub(super) fn trim(&mut self) -> Vec<Loss> {
-        let mut losses = Vec::new();
-        while self.bytes > self.settings.config.max_bytes {
-            let oldest = self.index.keys().copied().find(|&key| self.held != Some(key));
-            let Some(oldest) = oldest else { break };
-            let items = self.remove(oldest);
-            losses.push(Loss { items, reason: DropReason::SpoolFull, quarantined: false });
-        }
-        losses
-    }
-
     fn write(&self, dir: &Path, sequence: u64, header: &Header, items: &[Item]) -> io::Result<(String, u64)> {
         let bytes = format::encode(header, items);
         let name = format!("{sequence:020}-{}.{BATCH}", items.len());
@@ -321,10 +299,12 @@ impl Spool {
         if let Some(own) = self.own {
             return Ok(own);
         }
-        let missing = || io::Error::new(io::ErrorKind::NotFound, "there is no directory for state");
+        let missing = || {
+            io::Error::new(io::ErrorKind::NotFound, "it is switched off, or there is no directory for state")
+        };
         let parent = self.parent().ok_or_else(missing)?;
-        self.fs.create_dirs(&parent)?;
-        self.dirs.push(owned::create(&*self.fs, &parent, self.settings.identity, wall)?);
+        let SpoolSettings { identity, address, .. } = &self.settings;
+        self.dirs.push(owned::create(&*self.fs, &parent, *identity, address, wall)?);
         let own = self.dirs.len() - 1;
         self.own = Some(own);
         Ok(own)
@@ -343,7 +323,7 @@ impl Spool {
         Some(state.join("spool").join(&self.settings.destination))
     }
 
-    fn path(&self, key: Key, name: &str) -> PathBuf {
+    pub(super) fn path(&self, key: Key, name: &str) -> PathBuf {
         self.dirs[key.dir].path.join(name)
     }
 

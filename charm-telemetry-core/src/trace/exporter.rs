@@ -113,6 +113,15 @@ pub trait SpanExporter: Send + 'static {
         Ok(())
     }
 
+    /// No span may ever come: start to send what earlier processes left in the spool. See
+    /// [`TelemetryExporter::resume`].
+    ///
+    /// # Errors
+    /// An error is shown to the operator; what was left stays.
+    fn resume(&mut self) -> HookResult {
+        Ok(())
+    }
+
     /// No more spans will come: those that were open have just come, as aborted. Send what is still held, within
     /// `deadline`.
     ///
@@ -132,6 +141,10 @@ impl<T: SpanExporter> TelemetryExporter for T {
 
     fn configure(&mut self, settings: &Arc<TelemetrySettings>) {
         self.feed().configure(settings);
+    }
+
+    fn resume(&mut self) -> HookResult {
+        SpanExporter::resume(self)
     }
 
     fn on_run_start(&mut self, cx: &HookContext<'_>, inputs: &RawValue) -> HookResult {

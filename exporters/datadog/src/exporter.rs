@@ -46,6 +46,10 @@ impl SpanExporter for DatadogExporter {
         Ok(())
     }
 
+    fn resume(&mut self) -> HookResult {
+        self.line().map(drop)
+    }
+
     fn finish(&mut self, deadline: Duration) -> HookResult {
         if let Some(line) = &self.line {
             line.delivery.shutdown(deadline);

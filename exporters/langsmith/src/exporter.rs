@@ -86,6 +86,10 @@ impl SpanExporter for LangsmithExporter {
         Ok(())
     }
 
+    fn resume(&mut self) -> HookResult {
+        Ok(self.ready().map(drop)?)
+    }
+
     fn finish(&mut self, deadline: Duration) -> HookResult {
         if let Some(ready) = self.sending.0.take() {
             ready.delivery.shutdown(deadline);

@@ -83,6 +83,10 @@ impl SpanExporter for Otlp {
         Ok(())
     }
 
+    fn resume(&mut self) -> HookResult {
+        self.opened().map(drop)
+    }
+
     fn finish(&mut self, deadline: Duration) -> HookResult {
         let end = Instant::now() + deadline;
         let Some(open) = &mut self.sender.open else { return Ok(()) };

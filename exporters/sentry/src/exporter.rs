@@ -90,6 +90,10 @@ impl SpanExporter for Sentry {
         }
     }
 
+    fn resume(&mut self) -> HookResult {
+        self.outlets().map(drop)
+    }
+
     fn finish(&mut self, deadline: Duration) -> HookResult {
         let spans = self.feed.sampled_out();
         if spans > 0 {

@@ -76,7 +76,7 @@ impl Setup {
     pub(super) fn start_with(mut self, receiver: &Arc<Receiver>, destination: impl Destination) -> Bench {
         let notices = Arc::new(Mutex::new(Vec::new()));
         let kept = notices.clone();
-        self.config.tell = Arc::new(move |notice| kept.lock().unwrap().push(notice.clone()));
+        self.config.tell = Some(Arc::new(move |notice| kept.lock().unwrap().push(notice.clone())));
         let clock = self.clock.clone();
         let world = World {
             transport: Arc::new(receiver.clone()),

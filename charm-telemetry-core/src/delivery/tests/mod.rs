@@ -5,9 +5,12 @@
 
 mod bench;
 mod books;
+mod dying_disk;
 mod faulty_disk;
 mod killed;
+mod losses;
 mod over_http;
+mod power_cuts;
 mod real_disk;
 mod receiver_faults;
 mod shutting_down;

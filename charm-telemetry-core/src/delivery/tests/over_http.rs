@@ -55,7 +55,7 @@ fn config() -> DeliveryConfig {
         request_timeout: Duration::from_millis(400),
         first_backoff: Duration::from_millis(20),
         max_backoff: Duration::from_millis(100),
-        tell: std::sync::Arc::new(|_| {}),
+        tell: Some(std::sync::Arc::new(|_| {})),
         ..DeliveryConfig::default()
     }
 }
@@ -180,7 +180,7 @@ fn an_echoed_key_is_in_no_report_and_no_notice() {
     let tell = std::sync::Arc::new(move |notice: &crate::delivery::DeliveryNotice| {
         kept.lock().unwrap().push(notice.to_string());
     });
-    let handle = start(&receiver, DeliveryConfig { tell, ..config() });
+    let handle = start(&receiver, DeliveryConfig { tell: Some(tell), ..config() });
     send(&handle, 0..5);
     receiver.wait_for_requests(1, PATIENCE);
     let report = handle.shutdown(Duration::from_millis(500)).to_string();

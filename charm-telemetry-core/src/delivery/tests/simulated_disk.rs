@@ -21,6 +21,19 @@ struct Disk {
     capacity: Option<usize>,
     fault: Option<Fault>,
     writes: u64,
+    log: Vec<Change>,
+}
+
+/// Something that was done, in the order in which it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    CreateDir(PathBuf),
+    Write(PathBuf, Vec<u8>),
+    Sync(PathBuf),
+    Rename(PathBuf, PathBuf),
+    SyncDir(PathBuf),
+    Remove(PathBuf),
+    RemoveDir(PathBuf),
 }
 
 /// What fails, told the step and the path.
@@ -29,7 +42,7 @@ type Fault = Box<dyn FnMut(Step, &Path) -> Option<i32> + Send>;
 /// One call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    CreateDirs,
+    CreateDir,
     Write,
     /// The data is written, and cannot be made durable.
     Sync,
@@ -46,6 +59,16 @@ pub(super) const EIO: i32 = 5;
 pub(super) const EROFS: i32 = 30;
 
 impl SimulatedDisk {
+    /// A disk with this on it.
+    pub(super) fn with(files: BTreeMap<PathBuf, Vec<u8>>, dirs: BTreeSet<PathBuf>) -> Self {
+        Self(Arc::new(Mutex::new(Disk { files, dirs, ..Disk::default() })))
+    }
+
+    /// Everything that was done so far.
+    pub(super) fn log(&self) -> Vec<Change> {
+        self.0.lock().unwrap().log.clone()
+    }
+
     /// How many bytes of files fit.
     pub(super) fn set_capacity(&self, bytes: Option<usize>) {
         self.0.lock().unwrap().capacity = bytes;
@@ -90,6 +113,11 @@ impl SimulatedDisk {
         disk.files.insert(path, bytes.to_vec());
     }
 
+    /// Lets go of every lock, as the system does when a process dies.
+    pub(super) fn unlock(&self) {
+        self.0.lock().unwrap().locks.clear();
+    }
+
     /// How many files were written.
     pub(super) fn writes(&self) -> u64 {
         self.0.lock().unwrap().writes
@@ -107,9 +135,15 @@ fn not_found<T>() -> io::Result<T> {
 }
 
 impl FileSystem for SimulatedDisk {
-    fn create_dirs(&self, path: &Path) -> io::Result<()> {
-        let mut disk = self.step(Step::CreateDirs, path)?;
-        disk.dirs.extend(path.ancestors().map(Path::to_owned));
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        let mut disk = self.step(Step::CreateDir, path)?;
+        if path.parent().is_some_and(|parent| parent != Path::new("/") && !disk.dirs.contains(parent)) {
+            return not_found();
+        }
+        if !disk.dirs.insert(path.to_owned()) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        disk.log.push(Change::CreateDir(path.to_owned()));
         Ok(())
     }
 
@@ -126,24 +160,32 @@ impl FileSystem for SimulatedDisk {
         }
         disk.files.insert(path.to_owned(), bytes.to_vec());
         disk.writes += 1;
+        disk.log.push(Change::Write(path.to_owned(), bytes.to_vec()));
         drop(disk);
-        self.step(Step::Sync, path).map(drop)
+        self.step(Step::Sync, path)?.log.push(Change::Sync(path.to_owned()));
+        Ok(())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut disk = self.step(Step::Rename, from)?;
         let Some(bytes) = disk.files.remove(from) else { return not_found() };
         disk.files.insert(to.to_owned(), bytes);
+        disk.log.push(Change::Rename(from.to_owned(), to.to_owned()));
         Ok(())
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.step(Step::SyncDir, path).map(drop)
+        self.step(Step::SyncDir, path)?.log.push(Change::SyncDir(path.to_owned()));
+        Ok(())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut disk = self.step(Step::Remove, path)?;
-        if disk.files.remove(path).is_some() { Ok(()) } else { not_found() }
+        if disk.files.remove(path).is_none() {
+            return not_found();
+        }
+        disk.log.push(Change::Remove(path.to_owned()));
+        Ok(())
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
@@ -151,7 +193,11 @@ impl FileSystem for SimulatedDisk {
         if disk.files.keys().any(|file| file.starts_with(path)) {
             return Err(io::ErrorKind::DirectoryNotEmpty.into());
         }
-        if disk.dirs.remove(path) { Ok(()) } else { not_found() }
+        if !disk.dirs.remove(path) {
+            return not_found();
+        }
+        disk.log.push(Change::RemoveDir(path.to_owned()));
+        Ok(())
     }
 
     fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
@@ -173,12 +219,15 @@ impl FileSystem for SimulatedDisk {
         Ok(files.chain(dirs).collect())
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Option<Guard>> {
+    fn lock(&self, path: &Path, _note: &str) -> io::Result<Option<Guard>> {
         let mut disk = self.step(Step::Lock, path)?;
         if !disk.dirs.contains(path.parent().unwrap()) {
             return not_found();
         }
-        disk.files.entry(path.to_owned()).or_default();
+        if !disk.files.contains_key(path) {
+            disk.files.insert(path.to_owned(), Vec::new());
+            disk.log.push(Change::Write(path.to_owned(), Vec::new()));
+        }
         if !disk.locks.insert(path.to_owned()) {
             return Ok(None);
         }

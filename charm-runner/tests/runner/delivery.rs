@@ -1,0 +1,110 @@
+//! Processes that end with much to send.
+//! The one rule: what the report says is what the receiver and the spool have.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::network::Receiver;
+use crate::project::{Done, Project, assert_goes};
+
+/// Sends its spans to this receiver as JSON, with a spool in its folder.
+fn on(project: Project, receiver: &Receiver) -> Project {
+    project
+        .telemetry("otlp")
+        .env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &receiver.url("/v1/traces"))
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")
+        .env("OTEL_METRICS_EXPORTER", "none")
+        .env("CHARM_STATE_DIR", "state")
+}
+
+/// The report on the last line of stderr that is one.
+fn report(done: &Done) -> Value {
+    let lines = done.stderr.lines().rev().filter_map(|line| line.strip_prefix("charm: {"));
+    lines.map(|rest| serde_json::from_str(&format!("{{{rest}")).unwrap()).next().expect("a report")
+}
+
+/// What became of what `otlp` sends.
+fn sent(report: &Value) -> &Value {
+    &report["deliveries"][0]["outcomes"]
+}
+
+#[test]
+fn a_signal_in_mid_run_with_200_finished_runs_pending_loses_none_of_them() {
+    const FINISHED: usize = 200;
+    let receiver = Receiver::start();
+    // The last run is the one that is interrupted.
+    let agent = "grep -q last \"$CHARM_INPUT_FILE\" && { echo $$; exec sleep 1000; }; exit 0";
+    let project = on(Project::shell(agent), &receiver).env("OTEL_BSP_SCHEDULE_DELAY", "3600000");
+    let mut cases = String::from("[");
+    for number in 0..FINISHED {
+        write!(cases, r#"{{"input": {{"n": {number}}}}}, "#).unwrap();
+    }
+    project.file("cases.json", &format!(r#"{cases}{{"input": {{"n": "last"}}}}]"#));
+    let mut running = project.start(&["--input-file", "cases.json", "--telemetry-report=json"]);
+    let pid: i64 = running.next_event("thinking")["content"].as_str().unwrap().trim().parse().unwrap();
+    assert!(receiver.requests().is_empty(), "all of it is pending");
+    running.signal(Signal::TERM);
+    let done = running.finish().assert_status(143);
+    assert_goes(pid);
+    let spans = receiver.spans();
+    let traces: BTreeSet<_> = spans.iter().map(|span| span["traceId"].as_str().unwrap()).collect();
+    assert_eq!(traces.len(), FINISHED + 1, "and the run that was interrupted");
+    let report = report(&done);
+    assert_eq!(sent(&report)["accepted"], spans.len());
+    assert_eq!(
+        (&sent(&report)["delivered"], &sent(&report)["dropped"]),
+        (&spans.len().into(), &serde_json::json!({}))
+    );
+}
+
+#[test]
+fn sixteen_thousand_events_for_a_dead_endpoint_are_accounted_for_exactly() {
+    const CALLS: u64 = 8_000;
+    const SPANS: u64 = CALLS + 1;
+    let agent = format!(
+        "def main(callbacks):\n    for n in range({CALLS}):\n        callbacks[0].on_tool_start({{'name': 't'}}, 'x', run_id=n)\n\
+         \u{20}       callbacks[0].on_tool_end('y', run_id=n)\n"
+    );
+    for (cap, spooled, reasons) in [
+        ("256MiB", SPANS..=SPANS, &[][..]),
+        ("1MiB", 1..=SPANS / 2, &["spool_full"]),
+        ("0", 0..=0, &["queue_full", "shutdown_deadline"]),
+    ] {
+        let receiver = Receiver::reserved();
+        let project = Project::python(&agent);
+        let done = on(project, &receiver)
+            .env("CHARM_SPOOL_MAX_BYTES", cap)
+            .env("CHARM_DELIVERY_MEMORY_BYTES", if cap == "0" { "256KiB" } else { "16MiB" })
+            .env("CHARM_TELEMETRY_SHUTDOWN_TIMEOUT", "20");
+        let (project, done) = (&done, done.run(&["--telemetry-report=json"]).assert_status(0));
+        let report = report(&done);
+        let events = &report["exporters"][0]["outcomes"];
+        assert!(events["issued"].as_u64().unwrap() >= 2 * CALLS, "{cap}: {report:#}");
+        assert_eq!(
+            (&events["delivered"], &events["dropped"]),
+            (&events["issued"], &serde_json::json!({})),
+            "{cap}"
+        );
+        let outcomes = sent(&report);
+        let dropped = outcomes["dropped"].as_object().unwrap();
+        assert!(dropped.keys().all(|reason| reasons.contains(&reason.as_str())), "{cap}: {outcomes:#}");
+        assert_eq!(dropped.is_empty(), reasons.is_empty(), "{cap}: {outcomes:#}");
+        let dropped: u64 = dropped.values().filter_map(Value::as_u64).sum();
+        let kept = outcomes["spooled"].as_u64().unwrap();
+        assert!(spooled.contains(&kept), "{cap}: {outcomes:#}");
+        assert_eq!(
+            (&outcomes["accepted"], &outcomes["delivered"], kept + dropped),
+            (&SPANS.into(), &0.into(), SPANS)
+        );
+        let listed = project.call(&["spool", "list", "--json"]).assert_status(0).stdout;
+        let listed: Value = serde_json::from_str(&listed).unwrap();
+        assert_eq!(
+            listed["waiting"][0]["items"].as_u64().unwrap_or_default(),
+            kept,
+            "{cap}: what the disk has"
+        );
+    }
+}

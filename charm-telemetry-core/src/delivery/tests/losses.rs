@@ -1,0 +1,142 @@
+//! Who is told of what is lost: the destination, and the operator through the manager.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::bench::{HOUR, Receiver, Setup, TestDestination, lost};
+use super::simulated_disk::SimulatedDisk;
+use crate::delivery::{
+    Body, Delivery, DeliveryConfig, DeliveryHandle, DeliveryNotice, Destination, EncodeError, Item, Limits,
+    NoticeKind, Request, Response, Sending,
+};
+use crate::outcome::DropReason;
+use crate::testing::{Answer, MemoryWriter, ReceiverDouble};
+use crate::{Environment, HookContext, HookResult, Manager, Notice, RawValue, TelemetryExporter};
+
+/// Counts what it is told.
+struct Mourner(TestDestination, Arc<Mutex<HashMap<DropReason, u64>>>);
+
+impl Destination for Mourner {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn identity(&self) -> String {
+        self.0.identity()
+    }
+
+    fn limits(&self) -> Limits {
+        self.0.limits()
+    }
+
+    fn assemble(&self, items: &[Item]) -> Result<Body, EncodeError> {
+        self.0.assemble(items)
+    }
+
+    fn encoding(&self) -> crate::delivery::Encoding {
+        self.0.encoding()
+    }
+
+    fn request(&self, sending: &Sending<'_>) -> Request {
+        self.0.request(sending)
+    }
+
+    fn dropped(&self, items: &[Item], reason: DropReason) {
+        *self.1.lock().unwrap().entry(reason).or_default() += items.len() as u64;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_is_told_of_what_is_lost_in_the_spool_by_cap_and_by_age() {
+    for (reason, wait) in [(DropReason::SpoolFull, HOUR / 2), (DropReason::Expired, 24 * 8 * HOUR)] {
+        let mut setup = Setup::default();
+        setup.config.spool.state_dir = Some("/state".into());
+        setup.file_system = Arc::new(SimulatedDisk::default());
+        if reason == DropReason::SpoolFull {
+            setup.config.spool.max_bytes = 6000;
+        }
+        let destination = TestDestination { limits: setup.limits, identity: setup.identity.clone() };
+        let told = Arc::new(Mutex::new(HashMap::new()));
+        let bench = setup.start_with(&Receiver::always(503), Mourner(destination, told.clone()));
+        bench.send(0..200);
+        tokio::time::sleep(wait).await;
+        let outcomes = bench.outcomes();
+        assert!(lost(&outcomes, reason) > 0, "{outcomes:?}");
+        assert_eq!(told.lock().unwrap().get(&reason), Some(&lost(&outcomes, reason)), "{reason}");
+    }
+}
+
+/// Sends to a receiver that refuses everything.
+struct Refused(String, Option<DeliveryHandle>);
+
+struct At(String);
+
+impl Destination for At {
+    fn name(&self) -> &'static str {
+        "refused"
+    }
+
+    fn identity(&self) -> String {
+        String::new()
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { max_items: 1, ..Limits::default() }
+    }
+
+    fn assemble(&self, items: &[Item]) -> Result<Body, EncodeError> {
+        Ok(Body::json(items[0].bytes()))
+    }
+
+    fn request(&self, _: &Sending<'_>) -> Request {
+        Request::post(&self.0)
+    }
+
+    fn classify(&self, response: &Response) -> crate::delivery::Disposition {
+        crate::delivery::Disposition::standard(response)
+    }
+}
+
+impl TelemetryExporter for Refused {
+    fn on_run_start(&mut self, _: &HookContext<'_>, _: &RawValue) -> HookResult {
+        let handle = Delivery::start(At(self.0.clone()), DeliveryConfig::default())?;
+        for _ in 0..9 {
+            handle.send(Item::new(*b"{}"));
+        }
+        self.1 = Some(handle);
+        Ok(())
+    }
+
+    fn shutdown(&mut self, deadline: Duration) -> HookResult {
+        self.1.take().map(|handle| handle.shutdown(deadline));
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_delivery_says_reaches_the_manager_without_secrets_and_ever_more_rarely() {
+    let receiver = ReceiverDouble::start();
+    receiver.answer_always(Answer::new(410).body("no such account: sesame-opens"));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let kept = told.clone();
+    let manager = Manager::builder()
+        .environment(Environment::from_pairs([("ACCOUNT", "sesame-opens")]))
+        .redact(["ACCOUNT"])
+        .stdout(MemoryWriter::new())
+        .exporter("refused", Refused(receiver.url("/"), None))
+        .on_notice(move |notice| {
+            if let Notice::Delivery(notice) = notice {
+                kept.lock().unwrap().push(DeliveryNotice::clone(notice));
+            }
+        })
+        .start()
+        .unwrap();
+    manager.start_run(&"x").finish("y");
+    manager.shutdown(Duration::from_secs(10));
+    let told = told.lock().unwrap();
+    let counts: Vec<_> = told.iter().filter(|n| n.kind == NoticeKind::Dropped).map(|n| n.count).collect();
+    assert_eq!(counts, [1, 2, 4, 8]);
+    assert!(told.iter().all(|notice| !notice.message.contains("sesame")), "{told:?}");
+    assert!(told[0].message.contains("410") && told[0].message.contains("no such account"), "{told:?}");
+}
