@@ -4,9 +4,11 @@
 
 use std::fmt;
 use std::io::{self, Write as _};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::lane::panics;
 use crate::redact::Redactor;
 
 /// Something the operator should know.
@@ -43,6 +45,13 @@ pub enum Notice<'a> {
         /// How long the lane waits before it goes on.
         pause: Duration,
     },
+    /// A hook panicked, and the exporter cannot be built again: from now on its events are counted as dropped.
+    GivenUp {
+        /// The exporter.
+        exporter: &'a str,
+        /// What the panic said.
+        message: &'a str,
+    },
     /// A hook does not return.
     Stuck {
         /// The exporter.
@@ -76,6 +85,12 @@ impl fmt::Display for Notice<'_> {
             Self::Panicked { exporter, message, pause } => {
                 write!(f, "exporter `{exporter}` panicked: {message}; it starts again in {pause:?}")
             }
+            Self::GivenUp { exporter, message } => {
+                write!(
+                    f,
+                    "exporter `{exporter}` panicked: {message}; it cannot be built again, so all its events are dropped from now on"
+                )
+            }
             Self::Stuck { exporter, since } => {
                 let seconds = since.as_secs();
                 write!(
@@ -105,8 +120,11 @@ impl Notices {
         Self { redactor, tell }
     }
 
+    /// Whoever is told may panic: the process's panic hook says so, and nothing else comes of it.
     pub(crate) fn tell(&self, notice: Notice<'_>) {
-        (self.tell)(&notice);
+        if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| (self.tell)(&notice))) {
+            drop(panics::said(payload));
+        }
     }
 
     pub(crate) fn redact(&self, text: &str) -> String {

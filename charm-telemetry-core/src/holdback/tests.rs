@@ -37,7 +37,11 @@ impl Bench {
     }
 
     fn wait(&mut self) {
-        self.now += LONGEST_WAIT;
+        self.wait_for(LONGEST_WAIT);
+    }
+
+    fn wait_for(&mut self, time: Duration) {
+        self.now += time;
         self.held.let_go(&self.redactor, self.now, &mut |event| self.out.push(event));
     }
 
@@ -128,6 +132,21 @@ fn half_of_a_secret_and_more_is_taken_for_the_whole_in_time() {
     bench.token(1, "d!");
     bench.end();
     assert_eq!(bench.said(1), "x [KEY_REDACTED][KEY_REDACTED]!");
+}
+
+#[test]
+fn a_token_waits_no_longer_because_others_follow_it() {
+    let mut bench = Bench::new();
+    bench.token(1, "a");
+    bench.wait_for(LONGEST_WAIT / 4 * 3);
+    bench.token(1, "b");
+    assert!(bench.out.is_empty());
+    bench.wait_for(LONGEST_WAIT / 4);
+    assert_eq!(bench.said(1), "ab", "its time is over, though the other has come just now");
+    bench.token(1, "c");
+    bench.wait_for(LONGEST_WAIT / 4 * 3);
+    assert_eq!(bench.said(1), "ab", "the third has a time of its own");
+    bench.end();
 }
 
 #[test]

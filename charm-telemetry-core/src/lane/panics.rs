@@ -12,7 +12,7 @@ thread_local! {
 }
 
 /// Makes the process's panic hook pass over panics that [`catch`] will report. Other panics are told as before.
-pub(super) fn install_hook() {
+pub(crate) fn install_hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let previous = panic::take_hook();
@@ -25,16 +25,19 @@ pub(super) fn install_hook() {
 }
 
 /// Runs an exporter's code. A panic becomes its message.
-pub(super) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, String> {
     QUIET.set(true);
     let result = panic::catch_unwind(AssertUnwindSafe(code));
     QUIET.set(false);
-    result.map_err(|payload| {
-        let message = message(payload.as_ref());
-        // Dropping a payload may panic as well. It is small and this is rare: leak it.
-        std::mem::forget(payload);
-        message
-    })
+    result.map_err(said)
+}
+
+/// What a panic says.
+pub(crate) fn said(payload: Box<dyn Any + Send>) -> String {
+    let message = message(payload.as_ref());
+    // Dropping a payload may panic as well. It is small and this is rare: leak it.
+    std::mem::forget(payload);
+    message
 }
 
 fn message(payload: &(dyn Any + Send)) -> String {

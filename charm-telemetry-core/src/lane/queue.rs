@@ -37,6 +37,8 @@ struct State {
     finished: bool,
     /// The manager has closed the accounts: what the worker still does does not count.
     settled: bool,
+    /// Nobody will ever take an event again.
+    gone: bool,
     details: Details,
 }
 
@@ -46,6 +48,16 @@ pub(crate) struct Details {
     pub(crate) restarts: u64,
     pub(crate) last_error: Option<String>,
     pub(crate) stuck: bool,
+}
+
+/// How a hook ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Delivered,
+    /// It was the default one: the exporter has no such hook.
+    Ignored,
+    /// With what went wrong.
+    Lost(DropReason, String),
 }
 
 /// What the worker has to do next.
@@ -69,15 +81,17 @@ impl LaneShared {
 
     /// Offers events, in order. Never waits for the exporter.
     pub(crate) fn offer(&self, events: &[Arc<Event>]) {
-        let interest = Interest::from_bits(self.interest.load(Ordering::Relaxed));
+        let interest = self.interest();
         let mut state = self.lock();
         let before = state.queue.len();
         state.outcomes.issued += events.len() as u64;
         for event in events {
-            if interest.contains(event.kind.hook()) {
-                state.push(event, &self.limits);
-            } else {
+            if !interest.contains(event.kind.hook()) {
                 state.outcomes.ignored += 1;
+            } else if state.gone {
+                state.outcomes.drop_events(DropReason::ExporterUnavailable, 1);
+            } else {
+                state.push(event, &self.limits);
             }
         }
         let wake = before == 0 && !state.queue.is_empty();
@@ -126,10 +140,8 @@ impl LaneShared {
     pub(super) fn settle(&self) -> (Outcomes, Details) {
         let mut state = self.lock();
         if !state.settled {
+            state.lose_waiting(DropReason::ShutdownDeadline, self.interest());
             state.settled = true;
-            let waiting = state.queue.len() as u64;
-            state.outcomes.drop_events(DropReason::ShutdownDeadline, waiting);
-            state.queue.clear();
             if state.hook_since.is_some() {
                 state.outcomes.drop_events(DropReason::Stuck, 1);
                 state.details.stuck = true;
@@ -154,7 +166,7 @@ impl LaneShared {
     }
 
     /// Counts the event whose hook was running.
-    pub(super) fn done(&self, outcome: Result<(), DropReason>, error: Option<String>, interest: Interest) {
+    pub(super) fn done(&self, ended: Ended, interest: Interest) {
         self.interest.store(interest.bits(), Ordering::Relaxed);
         let mut state = self.lock();
         state.hook_since = None;
@@ -162,12 +174,13 @@ impl LaneShared {
         if state.settled {
             return;
         }
-        match outcome {
-            Ok(()) => state.outcomes.delivered += 1,
-            Err(reason) => state.outcomes.drop_events(reason, 1),
-        }
-        if error.is_some() {
-            state.details.last_error = error;
+        match ended {
+            Ended::Delivered => state.outcomes.delivered += 1,
+            Ended::Ignored => state.outcomes.ignored += 1,
+            Ended::Lost(reason, error) => {
+                state.outcomes.drop_events(reason, 1);
+                state.details.last_error = Some(error);
+            }
         }
     }
 
@@ -200,20 +213,21 @@ impl LaneShared {
         self.lock().details.last_error = Some(error);
     }
 
-    /// Gives up on everything that waits.
-    pub(super) fn drop_waiting(&self, reason: DropReason) {
+    /// Gives up on everything that waits and on everything that will come.
+    pub(super) fn give_up(&self) {
         let mut state = self.lock();
-        let waiting = state.queue.len() as u64;
-        state.queue.clear();
-        (state.bytes, state.tokens) = (0, 0);
-        if !state.settled {
-            state.outcomes.drop_events(reason, waiting);
-        }
+        state.gone = true;
+        state.lose_waiting(DropReason::ExporterUnavailable, self.interest());
     }
 
     pub(super) fn finished(&self) {
         self.lock().finished = true;
         self.changed.notify_all();
+    }
+
+    /// What the exporter was last known to have hooks for.
+    fn interest(&self) -> Interest {
+        Interest::from_bits(self.interest.load(Ordering::Relaxed))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -246,6 +260,18 @@ impl State {
         self.bytes -= event.kind.size();
         self.tokens -= usize::from(event.kind.hook() == Hook::LlmNewToken);
         Some(event)
+    }
+
+    /// Empties the queue. What the exporter has no hook for is no loss, even if that was not known when it came.
+    fn lose_waiting(&mut self, reason: DropReason, interest: Interest) {
+        let waiting = std::mem::take(&mut self.queue);
+        (self.bytes, self.tokens) = (0, 0);
+        if self.settled {
+            return;
+        }
+        let lost = waiting.iter().filter(|event| interest.contains(event.kind.hook())).count();
+        self.outcomes.ignored += (waiting.len() - lost) as u64;
+        self.outcomes.drop_events(reason, lost as u64);
     }
 
     /// Makes room for what matters more.
