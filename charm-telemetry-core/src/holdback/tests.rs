@@ -150,6 +150,17 @@ fn a_token_waits_no_longer_because_others_follow_it() {
 }
 
 #[test]
+fn a_secret_in_pieces_is_found_as_json_spells_it_too_and_a_cut_escape_waits() {
+    let mut bench = Bench::new();
+    for token in ["x\\", "u00", "61bc\\u0061", "bd", "\\", "n"] {
+        bench.token(1, token);
+    }
+    assert_eq!(bench.said(1), "x[KEY_REDACTED]\\n");
+    assert!(!bench.held.is_waiting());
+    bench.end();
+}
+
+#[test]
 fn one_wait_is_not_lengthened_by_other_events() {
     let mut bench = Bench::new();
     bench.token(1, "a");
@@ -162,6 +173,19 @@ proptest! {
     #[test]
     fn however_it_is_cut_what_comes_out_is_the_redacted_whole(
         tokens in prop::collection::vec("[abcd]{1,4}", 1..40),
+    ) {
+        let mut bench = Bench::new();
+        for token in &tokens {
+            bench.token(1, token);
+        }
+        bench.end();
+        let whole = tokens.concat();
+        prop_assert_eq!(bench.said(1), bench.redactor.text(&whole));
+    }
+
+    #[test]
+    fn however_an_escape_is_cut_what_comes_out_is_the_redacted_whole(
+        tokens in prop::collection::vec(r"a|b|c|d|\\|u|00|0|61|6|\\u0061|\\u0062c|x", 1..40),
     ) {
         let mut bench = Bench::new();
         for token in &tokens {
