@@ -8,13 +8,13 @@ use charm_telemetry_core::Problems;
 use crate::cli::ValidateArgs;
 use crate::exit::Exit;
 use crate::project::Project;
-use crate::run::manager_builder;
+use crate::run::{Place, all_problems, manager_builder, shutdown_deadline};
 use crate::words::{pass_on, say};
 
 pub(super) fn validate(arguments: &ValidateArgs) -> Exit {
     let (problems, name) = match Project::read(&arguments.project) {
         Ok(project) => (problems_of(&project), project.manifest.persona.name.clone()),
-        Err(problems) => (problems, String::new()),
+        Err(faulty) => (all_problems(*faulty, Place::Anywhere), String::new()),
     };
     let problems = problems.sorted();
     let valid = !problems.has_errors();
@@ -40,8 +40,7 @@ pub(super) fn validate(arguments: &ValidateArgs) -> Exit {
 fn problems_of(project: &Project) -> Problems {
     let mut problems = project.warnings.clone();
     problems.extend(manager_builder(project).check());
-    if let Err(problem) = crate::run::adapter_of(project) {
-        problems.push(problem);
-    }
+    problems.extend(crate::run::adapter_of(project).err());
+    problems.extend(shutdown_deadline(&project.environment).err());
     project.clean(problems)
 }

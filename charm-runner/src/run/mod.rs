@@ -4,6 +4,7 @@
 
 mod adapter;
 mod calls;
+mod check;
 mod ending;
 mod ingest;
 mod input_file;
@@ -18,7 +19,8 @@ use charm_telemetry_core::{Report, RunOutcome};
 use serde_json::value::RawValue;
 
 pub(crate) use adapter::adapter_of;
-pub(crate) use start::{Started, manager_builder};
+pub(crate) use check::{Place, all_problems, manager_builder, shutdown_deadline};
+pub(crate) use start::Started;
 
 use crate::child::{ChildOutcome, StopSignal, supervise};
 use crate::exit::Exit;
