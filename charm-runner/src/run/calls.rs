@@ -158,3 +158,6 @@ fn token_usage(usage: bridge::TokenUsage) -> TokenUsage {
     tokens.reasoning_tokens = usage.reasoning;
     tokens
 }
+
+#[cfg(test)]
+mod tests;
