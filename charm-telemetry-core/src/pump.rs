@@ -265,13 +265,14 @@ impl Running {
         self.batch.clear();
     }
 
-    /// To stdout. Waits while its reader does not read, until the end has come.
+    /// To stdout. Waits while its reader does not read, until the end has come: then the exporters get everything first, and
+    /// what is left of the time is for stdout.
     fn write(&mut self) {
         let stdout = &mut self.pump.stdout;
         stdout.take(&self.batch, &self.pump.notices);
-        loop {
+        while !self.pump.hub.is_closed() {
             stdout.flush(&self.pump.notices);
-            if !stdout.is_full() || self.pump.hub.is_closed() {
+            if !stdout.is_full() {
                 return;
             }
         }

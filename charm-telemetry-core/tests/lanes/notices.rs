@@ -9,7 +9,7 @@ use charm_telemetry_core::{
     DropReason, Event, EventWriter, LaneLimits, LaneState, LlmEnd, LlmStart, Manager,
 };
 
-use crate::exporters::{Fails, Fine, Panics, lane, stream};
+use crate::exporters::{Fails, Fine, Panics, lane, small_event, stream};
 
 #[test]
 fn a_listener_that_panics_ends_neither_a_lane_nor_the_pump() {
@@ -110,7 +110,7 @@ impl EventWriter for Slow {
     fn event(&mut self, _event: &Event) {}
 
     fn flush(&mut self) -> std::io::Result<bool> {
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(Duration::from_millis(50));
         Ok(false)
     }
 
@@ -127,4 +127,21 @@ fn what_stdout_could_not_take_by_the_deadline_is_told() {
     assert_eq!(report.stdout_state, LaneState::CutOff);
     assert!(report.is_balanced(), "{report}");
     assert_eq!(report.stdout.dropped.by(DropReason::ShutdownDeadline), 4);
+}
+
+#[test]
+fn a_backlog_at_the_end_does_not_cost_a_wait_for_stdout_for_each_of_its_parts() {
+    let fine = Fine::default();
+    let builder = Manager::builder().stdout(Slow).exporter("fine", fine.clone());
+    let manager = builder.start().unwrap();
+    let run = manager.start_run(&"hi");
+    // So many parts that a wait for each would be longer than the deadline by far.
+    for _ in 0..40_000 {
+        run.emit(small_event());
+    }
+    run.finish("hello");
+    let report = manager.shutdown(Duration::from_millis(500));
+    assert_eq!(report.stdout_state, LaneState::CutOff, "{report}");
+    assert_eq!(lane(&report, "fine").outcomes.dropped.total(), 0, "{report}");
+    assert_eq!(report.events, 40_004);
 }

@@ -134,6 +134,10 @@ impl EventWriter for LiveView {
 
 impl Drop for LiveView {
     fn drop(&mut self) {
+        // It was given its time: the account of the run does not wait for the last line of it.
+        if self.screen.is_behind() {
+            return;
+        }
         self.end_line();
         self.end_summary();
         let _: io::Result<bool> = self.flush();

@@ -6,15 +6,17 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::stdio::stdout;
 
-/// The moment that [`Screen::flush`] waits for room.
-const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// The moment that [`Screen::flush`] waits for room, and that it takes for a terminal that is slow.
+const MOMENT: Duration = Duration::from_millis(50);
+
+const AS_TIMESPEC: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// The pause after a terminal that said it had room and then had none.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -51,7 +53,12 @@ impl Screen {
 
     /// Writes what is held. `Ok(false)`: not all of it, because there is no room now.
     pub(super) fn flush(&mut self) -> io::Result<bool> {
+        let started = Instant::now();
         while self.written < self.held.len() {
+            if started.elapsed() > MOMENT {
+                self.forget_written();
+                return Ok(false);
+            }
             let end = self.held.len().min(self.written + PIECE);
             let terminal = match &self.terminal {
                 Some(terminal) => terminal.as_fd(),
@@ -73,6 +80,11 @@ impl Screen {
         Ok(true)
     }
 
+    /// Whether anything waits for room.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.held.len() - self.written > FULL
     }
@@ -88,7 +100,7 @@ impl Screen {
 
 /// Writes what there is room for within a moment.
 fn write(terminal: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
-    if poll(&mut [PollFd::from_borrowed_fd(terminal, PollFlags::OUT)], Some(&MOMENT))? == 0 {
+    if poll(&mut [PollFd::from_borrowed_fd(terminal, PollFlags::OUT)], Some(&AS_TIMESPEC))? == 0 {
         return Ok(0);
     }
     match rustix::io::write(terminal, bytes) {
@@ -105,7 +117,6 @@ mod tests {
     use std::fs::File;
     use std::io::Read as _;
     use std::sync::mpsc;
-    use std::time::Instant;
 
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
