@@ -156,7 +156,7 @@ fn is_truthy(json: &RawValue) -> bool {
             text[1..text.len() - 1].contains(|c: char| !c.is_whitespace())
         }
         // Too small for a double is zero there as well.
-        text => text.parse::<f64>().map_or(true, |number| number != 0.0),
+        text => text.parse::<f64>() != Ok(0.0),
     }
 }
 

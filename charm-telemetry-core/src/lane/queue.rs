@@ -33,13 +33,21 @@ struct State {
     stuck_told: bool,
     /// Nothing more will be offered, and this is when the process wants to end.
     closed: Option<Instant>,
-    /// The worker is done.
-    finished: bool,
+    worker: WorkerState,
     /// The manager has closed the accounts: what the worker still does does not count.
     settled: bool,
-    /// Nobody will ever take an event again.
-    gone: bool,
     details: Details,
+}
+
+/// What the worker can still do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum WorkerState {
+    #[default]
+    Working,
+    /// Its exporter is gone for good: it will never take an event again.
+    GaveUp,
+    /// The same, and it has ended.
+    Finished,
 }
 
 /// What a report says beside the outcomes.
@@ -88,7 +96,7 @@ impl LaneShared {
         for event in events {
             if !interest.contains(event.kind.hook()) {
                 state.outcomes.ignored += 1;
-            } else if state.gone {
+            } else if state.worker != WorkerState::Working {
                 state.outcomes.drop_events(DropReason::ExporterUnavailable, 1);
             } else {
                 state.push(event, &self.limits);
@@ -126,7 +134,7 @@ impl LaneShared {
     /// Whether the worker has ended by `deadline`.
     pub(super) fn wait_until_finished(&self, deadline: Instant) -> bool {
         let mut state = self.lock();
-        while !state.finished {
+        while state.worker != WorkerState::Finished {
             let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
             else {
                 return false;
@@ -216,12 +224,12 @@ impl LaneShared {
     /// Gives up on everything that waits and on everything that will come.
     pub(super) fn give_up(&self) {
         let mut state = self.lock();
-        state.gone = true;
+        state.worker = WorkerState::GaveUp;
         state.lose_waiting(DropReason::ExporterUnavailable, self.interest());
     }
 
     pub(super) fn finished(&self) {
-        self.lock().finished = true;
+        self.lock().worker = WorkerState::Finished;
         self.changed.notify_all();
     }
 

@@ -55,7 +55,7 @@ fn agent_time_beside_bad_exporters() -> Duration {
             .exporter("sleeps", Sleeps(Duration::from_secs(1)))
             .exporter("hangs", Hangs)
             .exporter("panics", Panics)
-            .registry(Registry::from_slice(&REGISTRATIONS).unwrap())
+            .registry(Registry::from_slice(&REGISTRATIONS).expect("there is one"))
             .activate("panics-anew")
             .limits(LaneLimits { first_restart: Duration::from_millis(1), ..LaneLimits::default() })
             .exporter("fine", fine.clone()),
