@@ -86,7 +86,7 @@ fn the_report_accounts_for_every_event_in_words_and_in_json() {
 }
 
 /// With types that do not fit, and names that nobody knows.
-const FAULTY: &str = r#"version: 0.4
+const FAULTY: &str = r"version: 0.4
 persona: {name: Faulty, description: [not, a, text]}
 interface: {input: {}, output: {}}
 runtime:
@@ -96,7 +96,7 @@ runtime:
     environment_variables: [API_THING, 7]
   telemetry: [datadgo, otlp, otlp, 3]
 policies: {execution_timeout_seconds: soon}
-"#;
+";
 
 fn call_with_manifest(project: &Project, manifest: &str, command: &str) -> Done {
     let mut runner = project.runner();
