@@ -166,14 +166,14 @@ impl ManagerBuilder {
     ///
     /// ```
     /// # use charm_telemetry_core::{Environment, Manager, Secret, TelemetryExporter, charm_exporter};
-    /// #[charm_exporter("siren")]
-    /// struct Siren {
-    ///     #[env("SIREN_KEY")]
+    /// #[charm_exporter("foghorn")]
+    /// struct Foghorn {
+    ///     #[env("FOGHORN_KEY")]
     ///     key: Secret,
     /// }
-    /// # impl TelemetryExporter for Siren {}
+    /// # impl TelemetryExporter for Foghorn {}
     ///
-    /// let builder = Manager::builder().environment(Environment::default()).activate("siren");
+    /// let builder = Manager::builder().environment(Environment::default()).activate("foghorn");
     /// assert!(!builder.check().has_errors(), "it may be set elsewhere");
     /// assert!(builder.check_here().has_errors());
     /// ```
