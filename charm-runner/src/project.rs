@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
-use charm_telemetry_core::manifest::{Checked, Manifest};
+use charm_telemetry_core::manifest::{Checked, Manifest, Names};
 use charm_telemetry_core::{Environment, Location, Problem, Problems, Redactor};
 
 use crate::env_file::{EnvFile, sounds_secret};
@@ -27,48 +27,50 @@ pub(crate) struct Project {
     pub(crate) folder: PathBuf,
     pub(crate) manifest: Manifest,
     pub(crate) warnings: Problems,
+    pub(crate) names: Names,
     pub(crate) environment: Environment,
     /// The variables whose values are taken out of everything: those that the manifest names, and those of `.env` that
     /// sound secret.
     pub(crate) secrets: Vec<String>,
 }
 
+/// A project that cannot be run, and what of it can be looked at all the same.
+#[derive(Debug, Default)]
+pub(crate) struct Faulty {
+    pub(crate) problems: Problems,
+    pub(crate) names: Names,
+    pub(crate) environment: Environment,
+    pub(crate) secrets: Vec<String>,
+    /// `.env` could be read, all of it: what is not set is really not set.
+    pub(crate) has_whole_environment: bool,
+}
+
 impl Project {
     /// Reads the project in a folder, or the one whose manifest is named.
-    pub(crate) fn read(path: &Path) -> Result<Self, Problems> {
+    pub(crate) fn read(path: &Path) -> Result<Self, Box<Faulty>> {
         let (folder, file) = places(path);
-        let mut problems = Problems::default();
         if let Some(problem) = no_file(&file).or_else(|| no_manifest(&folder, &file)) {
-            problems.push(problem);
-            return Err(problems);
+            return Err(Box::new(Faulty { problems: problem.into(), ..Faulty::default() }));
         }
+        let mut problems = Problems::default();
         let (environment, mut secrets) = read_environment(&folder, &mut problems);
-        match Manifest::read(&file) {
-            Ok(Checked { manifest, warnings, .. }) if problems.is_empty() => {
-                let named = &manifest.runtime.adapter.environment_variables;
-                secrets.extend(named.models.iter().chain(&named.tools).cloned());
-                Ok(Self { folder, manifest, warnings, environment, secrets })
+        let has_whole_environment = problems.is_empty();
+        let examined = Manifest::examine_file(&file);
+        let names = examined.names;
+        secrets.extend(names.variables.iter().cloned());
+        match examined.outcome {
+            Ok(Checked { manifest, warnings, .. }) if has_whole_environment => {
+                return Ok(Self { folder, manifest, warnings, names, environment, secrets });
             }
-            Ok(_) => Err(problems),
-            Err(others) => {
-                problems.extend(others);
-                Err(problems)
-            }
+            Ok(Checked { warnings, .. }) => problems.extend(warnings),
+            Err(others) => problems.extend(others),
         }
-    }
-
-    /// The values of the secrets that are known before any exporter is.
-    fn redactor(&self) -> Redactor {
-        let value = |name: &String| Some((name.clone(), self.environment.get(name)?.to_owned()));
-        Redactor::new(self.secrets.iter().filter_map(value))
+        Err(Box::new(Faulty { problems, names, environment, secrets, has_whole_environment }))
     }
 
     /// Problems without secrets: some quote the value of a variable, which the manifest may call secret.
     pub(crate) fn clean(&self, problems: Problems) -> Problems {
-        let redactor = self.redactor();
-        let clean =
-            |problem: Problem| Problem { message: redactor.text(&problem.message).into_owned(), ..problem };
-        problems.into_iter().map(clean).collect()
+        clean(problems, &self.environment, &self.secrets)
     }
 }
 
@@ -85,6 +87,15 @@ pub(crate) fn environment_of(path: &Path) -> Result<(Environment, Vec<String>), 
 #[cfg(feature = "delivery")]
 pub(crate) fn has_manifest(path: &Path) -> bool {
     places(path).1.exists()
+}
+
+/// Problems without the values of these variables.
+pub(crate) fn clean(problems: Problems, environment: &Environment, secrets: &[String]) -> Problems {
+    let value = |name: &String| Some((name.clone(), environment.get(name)?.to_owned()));
+    let redactor = Redactor::new(secrets.iter().filter_map(value));
+    let clean =
+        |problem: Problem| Problem { message: redactor.text(&problem.message).into_owned(), ..problem };
+    problems.into_iter().map(clean).collect()
 }
 
 fn places(path: &Path) -> (PathBuf, PathBuf) {

@@ -185,6 +185,11 @@ impl LlmCall {
         ToolCall::start(&self.call.scope, tool_name, input)
     }
 
+    /// Documents are searched for within this call.
+    pub fn retriever_call(&self, name: &str, query: &str) -> RetrieverCall {
+        RetrieverCall::start(&self.call.scope, name, query)
+    }
+
     /// The answer is complete.
     pub fn finish(mut self, end: LlmEnd) {
         self.call.end(EventKind::LlmEnd(Box::new(end)));
@@ -264,6 +269,21 @@ impl RetrieverCall {
     /// Its id in the run.
     pub fn id(&self) -> CallId {
         self.call.id
+    }
+
+    /// A model is called within this search, to word the query for example.
+    pub fn llm_call(&self, start: LlmStart) -> LlmCall {
+        LlmCall::start(&self.call.scope, start)
+    }
+
+    /// A tool is called within this search.
+    pub fn tool_call(&self, tool_name: &str, input: &str) -> ToolCall {
+        ToolCall::start(&self.call.scope, tool_name, input)
+    }
+
+    /// Another search is made within this one.
+    pub fn retriever_call(&self, name: &str, query: &str) -> Self {
+        Self::start(&self.call.scope, name, query)
     }
 
     /// These documents were found: a JSON array. What cannot be written as JSON fails the call.

@@ -14,7 +14,7 @@ use crate::event::{Event, EventKind};
 use crate::id::CallId;
 use crate::redact::Redactor;
 
-/// So long a token may wait for the next one. Then half of a secret and more is taken for the whole, and less than that
+/// So long a token may wait for those that follow. Then half of a secret and more is taken for the whole, and less than that
 /// is let go; the rest of it is recognised all the same when it comes.
 const LONGEST_WAIT: Duration = Duration::from_millis(200);
 
@@ -30,14 +30,14 @@ pub(crate) struct Holdback {
 #[derive(Debug, Default)]
 struct Tail {
     pieces: Vec<Piece>,
-    /// When the last of them came.
-    since: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Piece {
     sequence: u64,
     text: String,
+    /// When it came.
+    since: Instant,
     /// It waited too long and was let go: kept to recognise what follows.
     is_out: bool,
 }
@@ -53,12 +53,12 @@ impl Holdback {
     ) {
         match &event.kind {
             EventKind::LlmNewToken { token } => {
-                let piece = Piece { sequence: event.sequence, text: token.to_string(), is_out: false };
+                let piece =
+                    Piece { sequence: event.sequence, text: token.to_string(), since: now, is_out: false };
                 let call = event.call;
                 self.queue.push_back(event);
                 let mut tail = self.tails.remove(&call).unwrap_or_default();
                 tail.pieces.push(piece);
-                tail.since = Some(now);
                 self.resolve(call, tail, redactor);
                 self.release(hand_on);
                 return;
@@ -86,13 +86,12 @@ impl Holdback {
     /// Lets go of what has waited too long.
     pub(crate) fn let_go(&mut self, redactor: &Redactor, now: Instant, hand_on: &mut impl FnMut(Event)) {
         for tail in self.tails.values_mut() {
-            if tail.since.is_some_and(|since| now.duration_since(since) >= LONGEST_WAIT) {
+            if tail.waits_since().is_some_and(|since| now.duration_since(since) >= LONGEST_WAIT) {
                 let text = tail.text();
                 let found = redactor.find(&text, false).with_half();
                 let found = found.unwrap_or_else(|| redactor.find(&text, true).secrets);
                 rewrite(&mut self.queue, &tail.recut(&found));
                 tail.pieces.iter_mut().for_each(|piece| piece.is_out = true);
-                tail.since = None;
             }
         }
         self.release(hand_on);
@@ -137,6 +136,11 @@ impl Holdback {
 }
 
 impl Tail {
+    /// When the first token came that is still kept back: however many follow, it does not wait any longer for them.
+    fn waits_since(&self) -> Option<Instant> {
+        self.pieces.iter().find(|piece| !piece.is_out).map(|piece| piece.since)
+    }
+
     fn text(&self) -> String {
         self.pieces.iter().map(|piece| piece.text.as_str()).collect()
     }

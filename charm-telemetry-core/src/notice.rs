@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Write as _};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 #[cfg(feature = "delivery")]
 use std::sync::Weak;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 #[cfg(feature = "delivery")]
 use crate::delivery::{self, DeliveryNotice};
+use crate::lane::panics;
 use crate::redact::Redactor;
 
 /// Something the operator should know.
@@ -48,6 +50,13 @@ pub enum Notice<'a> {
         message: &'a str,
         /// How long the lane waits before it goes on.
         pause: Duration,
+    },
+    /// A hook panicked, and the exporter cannot be built again: from now on its events are counted as dropped.
+    GivenUp {
+        /// The exporter.
+        exporter: &'a str,
+        /// What the panic said.
+        message: &'a str,
     },
     /// A hook does not return.
     Stuck {
@@ -85,6 +94,12 @@ impl fmt::Display for Notice<'_> {
             Self::Panicked { exporter, message, pause } => {
                 write!(f, "exporter `{exporter}` panicked: {message}; it starts again in {pause:?}")
             }
+            Self::GivenUp { exporter, message } => {
+                write!(
+                    f,
+                    "exporter `{exporter}` panicked: {message}; it cannot be built again, so all its events are dropped from now on"
+                )
+            }
             Self::Stuck { exporter, since } => {
                 let seconds = since.as_secs();
                 write!(
@@ -116,8 +131,11 @@ impl Notices {
         Self { redactor, tell }
     }
 
+    /// Whoever is told may panic: the process's panic hook says so, and nothing else comes of it.
     pub(crate) fn tell(&self, notice: Notice<'_>) {
-        (self.tell)(&notice);
+        if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| (self.tell)(&notice))) {
+            drop(panics::said(payload));
+        }
     }
 
     pub(crate) fn redact(&self, text: &str) -> String {

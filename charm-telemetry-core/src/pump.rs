@@ -9,6 +9,8 @@ mod models;
 mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -17,10 +19,11 @@ use crate::emit::{Clock, Hub, Parcel, RING_WORDS, Token, sync};
 use crate::event::{Event, EventKind};
 use crate::holdback::Holdback;
 use crate::id::{CallId, RunId};
-use crate::lane::LaneShared;
+use crate::lane::{LaneShared, panics};
 use crate::notice::{Notice, Notices};
 use crate::outcome::{DropReason, Outcomes};
 use crate::redact::Redactor;
+use crate::report::LaneState;
 use crate::stdout::EventWriter;
 
 /// The pause between two looks while tokens come: the latency of a token is at most this and a little more.
@@ -65,6 +68,7 @@ pub(crate) struct Stdout {
 pub(crate) struct PumpReport {
     pub(crate) events: u64,
     pub(crate) stdout: Outcomes,
+    pub(crate) state: LaneState,
 }
 
 /// What a run looks like from here.
@@ -257,13 +261,14 @@ impl Running {
         self.batch.clear();
     }
 
-    /// To stdout. Waits while its reader does not read, until the end has come.
+    /// To stdout. Waits while its reader does not read, until the end has come: then the exporters get everything first, and
+    /// what is left of the time is for stdout.
     fn write(&mut self) {
         let stdout = &mut self.pump.stdout;
-        stdout.take(&self.batch);
-        loop {
+        stdout.take(&self.batch, &self.pump.notices);
+        while !self.pump.hub.is_closed() {
             stdout.flush(&self.pump.notices);
-            if stdout.broken || !stdout.writer.is_full() || self.pump.hub.is_closed() {
+            if !stdout.is_full() {
                 return;
             }
         }
@@ -314,7 +319,15 @@ impl Running {
         while stdout.held > 0 && Instant::now() < deadline {
             stdout.flush(&self.pump.notices);
         }
-        PumpReport { events: self.events, stdout: self.pump.stdout.settle() }
+        let state = if stdout.held > 0 { LaneState::CutOff } else { LaneState::Finished };
+        PumpReport { events: self.events, stdout: self.pump.stdout.settle(), state }
+    }
+}
+
+impl PumpReport {
+    /// What is known of a pump that does not answer.
+    pub(crate) fn stuck() -> Self {
+        Self { state: LaneState::Stuck, ..Self::default() }
     }
 }
 
@@ -338,7 +351,7 @@ impl Stdout {
         Self { writer, outcomes: Outcomes::default(), held: 0, broken: false }
     }
 
-    fn take(&mut self, events: &[Arc<Event>]) {
+    fn take(&mut self, events: &[Arc<Event>], notices: &Notices) {
         let count = events.len() as u64;
         self.outcomes.issued += count;
         if self.broken {
@@ -346,8 +359,9 @@ impl Stdout {
             return;
         }
         self.held += count;
-        for event in events {
-            self.writer.event(event);
+        let taken = unless_it_panics(|| events.iter().for_each(|event| self.writer.event(event)));
+        if let Err(error) = taken {
+            self.fail(&error, notices);
         }
     }
 
@@ -355,19 +369,32 @@ impl Stdout {
         if self.broken || self.held == 0 {
             return;
         }
-        match self.writer.flush() {
+        match unless_it_panics(|| self.writer.flush()).flatten() {
             Ok(true) => self.outcomes.delivered += std::mem::take(&mut self.held),
             Ok(false) => {}
-            Err(error) => {
-                self.broken = true;
-                self.outcomes.drop_events(DropReason::ReaderGone, std::mem::take(&mut self.held));
-                notices.tell(Notice::StdoutFailed { error: &error });
-            }
+            Err(error) => self.fail(&error, notices),
         }
+    }
+
+    fn fail(&mut self, error: &io::Error, notices: &Notices) {
+        self.broken = true;
+        self.outcomes.drop_events(DropReason::ReaderGone, std::mem::take(&mut self.held));
+        notices.tell(Notice::StdoutFailed { error });
+    }
+
+    fn is_full(&self) -> bool {
+        !self.broken && unless_it_panics(|| self.writer.is_full()).unwrap_or(false)
     }
 
     fn settle(&mut self) -> Outcomes {
         self.outcomes.drop_events(DropReason::ShutdownDeadline, std::mem::take(&mut self.held));
         self.outcomes.clone()
     }
+}
+
+/// Runs the code of a writer, which a program may have brought along. What a panic of it says is the panic hook's business:
+/// it has seen no event that still held a secret.
+fn unless_it_panics<T>(code: impl FnOnce() -> T) -> io::Result<T> {
+    catch_unwind(AssertUnwindSafe(code))
+        .map_err(|payload| io::Error::other(format!("the writer panicked: {}", panics::said(payload))))
 }

@@ -30,6 +30,9 @@ pub struct Report {
     pub late: u64,
     /// What end users see. Its unit is the event, as everywhere.
     pub stdout: Outcomes,
+    /// How the writing of it ended. [`LaneState::Stuck`]: the thread that writes stdout and hands events on to the exporters
+    /// did not answer, so `events` and `stdout` are not known and are zero here.
+    pub stdout_state: LaneState,
     /// The exporters, in the order of the manifest.
     pub exporters: Vec<LaneReport>,
 }
@@ -84,11 +87,12 @@ pub struct LaneReport {
 /// }
 /// # Ok::<(), charm_telemetry_core::Problems>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LaneState {
     /// Everything was handled and the exporter has ended.
+    #[default]
     Finished,
     /// A hook did not return by the deadline.
     Stuck,
@@ -97,18 +101,20 @@ pub enum LaneState {
 }
 
 impl Report {
-    /// Whether every event has its outcome everywhere.
+    /// Whether every event has its outcome everywhere. Never if nobody knows what became of them on their way to stdout.
     pub fn is_balanced(&self) -> bool {
-        self.stdout.is_balanced() && self.exporters.iter().all(|lane| lane.outcomes.is_balanced())
+        self.stdout_state != LaneState::Stuck
+            && self.stdout.is_balanced()
+            && self.exporters.iter().all(|lane| lane.outcomes.is_balanced())
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows = std::iter::once(("stdout", &self.stdout, None, 0));
+        let rows = std::iter::once(("stdout", &self.stdout, self.stdout_state, None));
         let lanes = self.exporters.iter();
         let rows: Vec<_> = rows
-            .chain(lanes.map(|lane| (lane.exporter.as_str(), &lane.outcomes, Some(lane), lane.restarts)))
+            .chain(lanes.map(|lane| (lane.exporter.as_str(), &lane.outcomes, lane.state, Some(lane))))
             .collect();
         let width = rows.iter().map(|row| row.0.len()).max().unwrap_or_default().max("exporter".len());
         write!(
@@ -116,19 +122,20 @@ impl fmt::Display for Report {
             "{:width$}  {:>9}  {:>9}  {:>9}  {:>9}",
             "exporter", "issued", "delivered", "ignored", "dropped"
         )?;
-        for (name, outcomes, lane, restarts) in rows {
+        for (name, outcomes, state, lane) in rows {
             let Outcomes { issued, delivered, ignored, dropped } = outcomes;
             write!(f, "\n{name:width$}  {issued:>9}  {delivered:>9}  {ignored:>9}  {:>9}", dropped.total())?;
             for (reason, count) in dropped.iter() {
                 write!(f, "  {reason}={count}")?;
             }
-            if restarts > 0 {
+            if let Some(restarts) = lane.map(|lane| lane.restarts).filter(|restarts| *restarts > 0) {
                 write!(f, "  restarts={restarts}")?;
             }
-            match lane.map(|lane| lane.state) {
-                Some(LaneState::Stuck) => write!(f, "  stuck")?,
-                Some(LaneState::CutOff) => write!(f, "  cut off at the deadline")?,
-                Some(LaneState::Finished) | None => {}
+            match (state, lane) {
+                (LaneState::Stuck, None) => write!(f, "  stuck: these figures are not known")?,
+                (LaneState::Stuck, Some(_)) => write!(f, "  stuck")?,
+                (LaneState::CutOff, _) => write!(f, "  cut off at the deadline")?,
+                (LaneState::Finished, _) => {}
             }
             if let Some(error) = lane.and_then(|lane| lane.last_error.as_deref()) {
                 write!(f, "\n{:width$}  last error: {}", "", error.lines().next().unwrap_or_default())?;

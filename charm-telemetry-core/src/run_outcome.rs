@@ -150,12 +150,40 @@ fn even_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option
 
 /// What Python takes for true: the contract was written with it in mind.
 fn is_truthy(json: &RawValue) -> bool {
-    !matches!(json.get(), "null" | "false" | "0" | "0.0" | "\"\"" | "[]" | "{}")
+    match json.get().trim() {
+        "null" | "false" | "\"\"" => false,
+        text if text.starts_with(['[', '{']) => {
+            text[1..text.len() - 1].contains(|c: char| !c.is_whitespace())
+        }
+        // Too small for a double is zero there as well.
+        text => text.parse::<f64>() != Ok(0.0),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn state_is_told_if_python_would_take_it_for_true() {
+        let is_told = |state: &str| {
+            let outcome =
+                RunOutcome::from_result(&format!(r#"{{"status":"success","charm_state":{state}}}"#));
+            let events = outcome.expect("it is an object").events(true);
+            events
+                .iter()
+                .any(|kind| matches!(kind, EventKind::Stream(event) if event.kind() == "state_update"))
+        };
+        let nothing = ["null", "false", "0", "-0", "0.0", "-0.0", "0e7", "-0.0E+3", "1e-999", "\"\""];
+        for state in nothing.into_iter().chain(["[]", "[ ]", "[\n\t]", "{}", "{ }", " {\r\n} "]) {
+            assert!(!is_told(state), "{state}");
+        }
+        for state in
+            ["true", "1", "-1", "0.1", "1e999", "\" \"", "\"0\"", "[0]", "[ null ]", "[[ ]]", "{\"\": 0}"]
+        {
+            assert!(is_told(state), "{state}");
+        }
+    }
 
     #[test]
     fn a_list_is_no_result_object() {

@@ -178,3 +178,34 @@ fn a_file_that_cannot_be_read_is_named_with_the_way_out() {
     assert!(say(&folder.join("none.yaml")).contains("none.yaml` does not exist; run this in the folder"));
     assert!(say(&folder.join("manifest.rs/charm.yaml")).contains("cannot be read"));
 }
+
+#[test]
+fn a_manifest_with_faults_still_tells_what_it_names() {
+    let text = "runtime:\n  adapter: {type: pyton, environment_variables: {models: [A_KEY, 3], tools: [B_KEY]}}\n  \
+                telemetry: [datadgo, {}, otlp, otlp]\n";
+    let names = Manifest::examine(text.as_bytes(), "charm.yaml").names;
+    let adapter = names.adapter.unwrap();
+    assert_eq!((adapter.kind.as_str(), adapter.location.to_string().as_str()), ("pyton", "charm.yaml:2:19"));
+    let exporters: Vec<_> =
+        names.telemetry.iter().map(|it| format!("{} at {} {}", it.name, it.location, it.key_path)).collect();
+    assert_eq!(
+        exporters,
+        [
+            "datadgo at charm.yaml:3:15 runtime.telemetry[0]",
+            "otlp at charm.yaml:3:28 runtime.telemetry[2]",
+            "otlp at charm.yaml:3:34 runtime.telemetry[3]",
+        ]
+    );
+    assert_eq!(names.variables, ["A_KEY", "B_KEY"]);
+}
+
+#[test]
+fn of_what_is_no_yaml_nothing_is_named() {
+    for text in
+        ["runtime: {telemetry: [otlp]", "", "null", "[runtime]", "runtime: {telemetry: 3, adapter: []}"]
+    {
+        let examined = Manifest::examine(text.as_bytes(), "charm.yaml");
+        assert!(examined.outcome.is_err(), "{text}");
+        assert!(examined.names.telemetry.is_empty() && examined.names.adapter.is_none(), "{text}");
+    }
+}

@@ -13,7 +13,7 @@ use crate::cli::{InputArgs, ReportFormat, RunArgs};
 use crate::exit::Exit;
 use crate::json_input::{JsonInput, strict_of_same_length};
 use crate::project::Project;
-use crate::run::{Case, Plan, Started};
+use crate::run::{Case, Place, Plan, Started, all_problems};
 use crate::words::say;
 
 pub(super) fn run(arguments: &RunArgs) -> Exit {
@@ -26,8 +26,8 @@ pub(super) fn run(arguments: &RunArgs) -> Exit {
     };
     let project = match Project::read(&arguments.project) {
         Ok(project) => project,
-        Err(problems) => {
-            say(problems.sorted());
+        Err(faulty) => {
+            say(all_problems(*faulty, Place::Here).sorted());
             return Exit::Configuration;
         }
     };

@@ -13,13 +13,13 @@ use charm_telemetry_core::Problems;
 use crate::cli::ValidateArgs;
 use crate::exit::Exit;
 use crate::project::Project;
-use crate::run::manager_builder;
+use crate::run::{Place, all_problems, manager_builder, shutdown_deadline};
 use crate::words::{pass_on, say};
 
 pub(super) fn validate(arguments: &ValidateArgs) -> Exit {
     let (problems, name) = match Project::read(&arguments.project) {
         Ok(project) => (problems_of(&project), project.manifest.persona.name.clone()),
-        Err(problems) => (problems, String::new()),
+        Err(faulty) => (all_problems(*faulty, Place::Anywhere), String::new()),
     };
     let problems = problems.sorted();
     let valid = !problems.has_errors();
@@ -46,7 +46,7 @@ fn problems_of(project: &Project) -> Problems {
     let mut problems = project.warnings.clone();
     problems.extend(manager_builder(project).check());
     problems.extend(crate::run::adapter_of(project).err());
-    problems.extend(crate::run::shutdown_deadline(project).err());
+    problems.extend(shutdown_deadline(&project.environment).err());
     #[cfg(feature = "delivery")]
     problems.extend(state_dir_problem(project));
     project.clean(problems)

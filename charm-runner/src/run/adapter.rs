@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use charm_telemetry_core::manifest::{AdapterName, Names};
 use charm_telemetry_core::trace::TelemetrySettings;
 use charm_telemetry_core::{Environment, Problem, RunId, suggest};
 
@@ -44,8 +45,16 @@ pub(crate) fn adapter_of(project: &Project) -> Result<Adapter, Problem> {
     }
     match adapter.kind.parse() {
         Ok(python) => Ok(Adapter::Python(python, entry_point)),
-        Err(_) => Err(unknown(project)),
+        Err(_) => Err(unknown(&adapter.kind, project.names.adapter.as_ref())),
     }
+}
+
+/// What is wrong with the adapter that a manifest names, which itself may have faults.
+pub(super) fn unknown_adapter(names: &Names) -> Option<Problem> {
+    let adapter = names.adapter.as_ref()?;
+    let is_known =
+        COMMAND_ADAPTERS.contains(&adapter.kind.as_str()) || adapter.kind.parse::<PythonAdapter>().is_ok();
+    (!is_known).then(|| unknown(&adapter.kind, Some(adapter)))
 }
 
 impl Adapter {
@@ -122,8 +131,7 @@ fn set_environment(command: &mut Command, environment: &Environment) {
     }
 }
 
-fn unknown(project: &Project) -> Problem {
-    let kind = &project.manifest.runtime.adapter.kind;
+fn unknown(kind: &str, place: Option<&AdapterName>) -> Problem {
     let mut known: Vec<_> = PYTHON_ADAPTERS.into_iter().chain(COMMAND_ADAPTERS).collect();
     known.sort_unstable();
     let meant = suggest(kind, known.iter().copied())
@@ -132,8 +140,8 @@ fn unknown(project: &Project) -> Problem {
     let path = "runtime.adapter.type";
     let problem =
         Problem::error(format!("unknown adapter `{kind}`;{meant} known: {}", known.join(", "))).key(path);
-    match project.manifest.location_of(path) {
-        Some(location) => problem.at(location),
+    match place {
+        Some(adapter) => problem.at(adapter.location.clone()),
         None => problem,
     }
 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use charm_telemetry_core::{EventKind, LlmCall, LlmEnd, LlmStart, RetrieverCall, Run, TokenUsage, ToolCall};
 use serde_json::Value;
+use serde_json::value::to_raw_value;
 
 use crate::bridge::{self, Record};
 
@@ -43,7 +44,8 @@ impl Calls {
                 let opened = match parent.and_then(|parent| self.open.get(&parent)) {
                     Some(Open::Tool(parent)) => parent.llm_call(start),
                     Some(Open::Llm(parent)) => parent.llm_call(start),
-                    Some(Open::Retriever(_)) | None => run.llm_call(start),
+                    Some(Open::Retriever(parent)) => parent.llm_call(start),
+                    None => run.llm_call(start),
                 };
                 self.open.insert(call, Open::Llm(opened));
             }
@@ -62,7 +64,8 @@ impl Calls {
                 let opened = match parent.and_then(|parent| self.open.get(&parent)) {
                     Some(Open::Tool(parent)) => parent.tool_call(&tool, &input),
                     Some(Open::Llm(parent)) => parent.tool_call(&tool, &input),
-                    Some(Open::Retriever(_)) | None => run.tool_call(&tool, &input),
+                    Some(Open::Retriever(parent)) => parent.tool_call(&tool, &input),
+                    None => run.tool_call(&tool, &input),
                 };
                 self.open.insert(call, Open::Tool(opened));
             }
@@ -78,23 +81,28 @@ impl Calls {
                     self.put_back(call, other, run, EventKind::ToolError { tool_name: tool.into(), error });
                 }
             },
-            Record::RetrieverStart { call, name, query, .. } => {
-                self.open.insert(call, Open::Retriever(run.retriever_call(&name, &query)));
+            Record::RetrieverStart { call, parent, name, query } => {
+                let opened = match parent.and_then(|parent| self.open.get(&parent)) {
+                    Some(Open::Tool(parent)) => parent.retriever_call(&name, &query),
+                    Some(Open::Llm(parent)) => parent.retriever_call(&name, &query),
+                    Some(Open::Retriever(parent)) => parent.retriever_call(&name, &query),
+                    None => run.retriever_call(&name, &query),
+                };
+                self.open.insert(call, Open::Retriever(opened));
             }
             Record::RetrieverEnd { call, documents, .. } => match self.open.remove(&call) {
                 Some(Open::Retriever(open)) => open.finish(&documents),
-                other => self.put_back_only(call, other),
+                other => {
+                    let documents = to_raw_value(&documents).expect("a JSON value can always be written");
+                    self.put_back(call, other, run, EventKind::RetrieverEnd { documents });
+                }
             },
             Record::RetrieverError { call, error, .. } => match self.open.remove(&call) {
                 Some(Open::Retriever(open)) => open.fail(&error),
-                other => self.put_back_only(call, other),
+                other => self.put_back(call, other, run, EventKind::RetrieverError { error }),
             },
             _ => {}
         }
-    }
-
-    fn put_back_only(&mut self, call: String, other: Option<Open>) {
-        self.open.extend(other.map(|open| (call, open)));
     }
 
     /// The run is over: models whose end nobody told have ended well, tools have not.
@@ -109,7 +117,7 @@ impl Calls {
     }
 
     fn put_back(&mut self, call: String, other: Option<Open>, run: &Run, kind: EventKind) {
-        self.put_back_only(call, other);
+        self.open.extend(other.map(|open| (call, open)));
         run.emit(kind);
     }
 }
@@ -150,3 +158,6 @@ fn token_usage(usage: bridge::TokenUsage) -> TokenUsage {
     tokens.reasoning_tokens = usage.reasoning;
     tokens
 }
+
+#[cfg(test)]
+mod tests;

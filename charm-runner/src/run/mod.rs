@@ -4,6 +4,7 @@
 
 mod adapter;
 mod calls;
+mod check;
 mod ending;
 mod ingest;
 mod input_file;
@@ -18,8 +19,9 @@ use charm_telemetry_core::{Report, RunOutcome};
 
 pub(crate) use adapter::adapter_of;
 #[cfg(feature = "delivery")]
-pub(crate) use start::telemetry_environment;
-pub(crate) use start::{Started, manager_builder, shutdown_deadline};
+pub(crate) use check::telemetry_environment;
+pub(crate) use check::{Place, all_problems, manager_builder, shutdown_deadline};
+pub(crate) use start::Started;
 
 use crate::child::{ChildOutcome, StopSignal, supervise};
 use crate::exit::Exit;

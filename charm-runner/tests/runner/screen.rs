@@ -106,3 +106,24 @@ fn ctrl_c_at_a_terminal_ends_the_run() {
     assert!(done.stdout.contains("the run was stopped by SIGINT"), "{}", done.stdout);
     assert!(started.elapsed() < Duration::from_secs(30));
 }
+
+#[test]
+fn a_terminal_that_was_stopped_does_not_keep_the_pump_from_its_account() {
+    // Nobody reads the terminal. The agent is stopped once there is more than it takes.
+    const PTY: &str = "import os, pty, signal, subprocess, sys, time\n\
+        window, terminal = pty.openpty()\n\
+        runner = subprocess.Popen([sys.argv[1], 'run', '.', '--telemetry-report'], stdout=terminal)\n\
+        bound = time.monotonic() + 60\n\
+        while not os.path.exists('said') and time.monotonic() < bound: time.sleep(0.02)\n\
+        runner.send_signal(signal.SIGTERM)\n\
+        sys.exit(runner.wait(60))\n";
+    let project = Project::shell("yes 'a long line of words' | head -c 300000; touch said; exec sleep 1000")
+        .env("NO_COLOR", "1")
+        .env("CHARM_TELEMETRY_SHUTDOWN_TIMEOUT", "0.5");
+    let mut command = project.program("python3");
+    command.args(["-c", PTY, RUNNER]);
+    let done = Running::start(&mut command).finish().assert_status(143);
+    let account = done.stderr.lines().find(|line| line.starts_with("charm: stdout")).expect("a report");
+    assert!(account.contains("shutdown_deadline="), "{account}");
+    assert!(account.ends_with("cut off at the deadline"), "{account}");
+}

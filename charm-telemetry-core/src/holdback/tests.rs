@@ -37,7 +37,11 @@ impl Bench {
     }
 
     fn wait(&mut self) {
-        self.now += LONGEST_WAIT;
+        self.wait_for(LONGEST_WAIT);
+    }
+
+    fn wait_for(&mut self, time: Duration) {
+        self.now += time;
         self.held.let_go(&self.redactor, self.now, &mut |event| self.out.push(event));
     }
 
@@ -131,6 +135,32 @@ fn half_of_a_secret_and_more_is_taken_for_the_whole_in_time() {
 }
 
 #[test]
+fn a_token_waits_no_longer_because_others_follow_it() {
+    let mut bench = Bench::new();
+    bench.token(1, "a");
+    bench.wait_for(LONGEST_WAIT / 4 * 3);
+    bench.token(1, "b");
+    assert!(bench.out.is_empty());
+    bench.wait_for(LONGEST_WAIT / 4);
+    assert_eq!(bench.said(1), "ab", "its time is over, though the other has come just now");
+    bench.token(1, "c");
+    bench.wait_for(LONGEST_WAIT / 4 * 3);
+    assert_eq!(bench.said(1), "ab", "the third has a time of its own");
+    bench.end();
+}
+
+#[test]
+fn a_secret_in_pieces_is_found_as_json_spells_it_too_and_a_cut_escape_waits() {
+    let mut bench = Bench::new();
+    for token in ["x\\", "u00", "61bc\\u0061", "bd", "\\", "n"] {
+        bench.token(1, token);
+    }
+    assert_eq!(bench.said(1), "x[KEY_REDACTED]\\n");
+    assert!(!bench.held.is_waiting());
+    bench.end();
+}
+
+#[test]
 fn one_wait_is_not_lengthened_by_other_events() {
     let mut bench = Bench::new();
     bench.token(1, "a");
@@ -143,6 +173,19 @@ proptest! {
     #[test]
     fn however_it_is_cut_what_comes_out_is_the_redacted_whole(
         tokens in prop::collection::vec("[abcd]{1,4}", 1..40),
+    ) {
+        let mut bench = Bench::new();
+        for token in &tokens {
+            bench.token(1, token);
+        }
+        bench.end();
+        let whole = tokens.concat();
+        prop_assert_eq!(bench.said(1), bench.redactor.text(&whole));
+    }
+
+    #[test]
+    fn however_an_escape_is_cut_what_comes_out_is_the_redacted_whole(
+        tokens in prop::collection::vec(r"a|b|c|d|\\|u|00|0|61|6|\\u0061|\\u0062c|x", 1..40),
     ) {
         let mut bench = Bench::new();
         for token in &tokens {

@@ -17,7 +17,7 @@ use crate::exporter::TelemetryExporter;
 use crate::notice::Notices;
 use crate::report::{LaneReport, LaneState};
 
-/// Builds the exporter: at the start, and again after it panicked.
+/// Builds the exporter again after it panicked.
 pub(crate) type Build = Box<dyn FnMut() -> Option<Box<dyn TelemetryExporter>> + Send>;
 
 /// The bounds and delays of a lane.
@@ -64,11 +64,11 @@ pub(crate) struct Lane {
 
 impl Lane {
     /// Starts the exporter's thread. The exporter is built already, so that its problems could be reported together
-    /// with all others.
+    /// with all others. Without `rebuild` its first panic is its end.
     pub(crate) fn start(
         name: &str,
         exporter: Box<dyn TelemetryExporter>,
-        rebuild: Build,
+        rebuild: Option<Build>,
         limits: LaneLimits,
         notices: Arc<Notices>,
     ) -> std::io::Result<Self> {

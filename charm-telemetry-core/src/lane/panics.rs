@@ -29,12 +29,15 @@ pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, String> {
     QUIET.set(true);
     let result = panic::catch_unwind(AssertUnwindSafe(code));
     QUIET.set(false);
-    result.map_err(|payload| {
-        let message = message(payload.as_ref());
-        // Dropping a payload may panic as well. It is small and this is rare: leak it.
-        std::mem::forget(payload);
-        message
-    })
+    result.map_err(said)
+}
+
+/// What a panic says.
+pub(crate) fn said(payload: Box<dyn Any + Send>) -> String {
+    let message = message(payload.as_ref());
+    // Dropping a payload may panic as well. It is small and this is rare: leak it.
+    std::mem::forget(payload);
+    message
 }
 
 fn message(payload: &(dyn Any + Send)) -> String {

@@ -33,11 +33,21 @@ struct State {
     stuck_told: bool,
     /// Nothing more will be offered, and this is when the process wants to end.
     closed: Option<Instant>,
-    /// The worker is done.
-    finished: bool,
+    worker: WorkerState,
     /// The manager has closed the accounts: what the worker still does does not count.
     settled: bool,
     details: Details,
+}
+
+/// What the worker can still do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum WorkerState {
+    #[default]
+    Working,
+    /// Its exporter is gone for good: it will never take an event again.
+    GaveUp,
+    /// The same, and it has ended.
+    Finished,
 }
 
 /// What a report says beside the outcomes.
@@ -46,6 +56,16 @@ pub(crate) struct Details {
     pub(crate) restarts: u64,
     pub(crate) last_error: Option<String>,
     pub(crate) stuck: bool,
+}
+
+/// How a hook ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Delivered,
+    /// It was the default one: the exporter has no such hook.
+    Ignored,
+    /// With what went wrong.
+    Lost(DropReason, String),
 }
 
 /// What the worker has to do next.
@@ -69,15 +89,17 @@ impl LaneShared {
 
     /// Offers events, in order. Never waits for the exporter.
     pub(crate) fn offer(&self, events: &[Arc<Event>]) {
-        let interest = Interest::from_bits(self.interest.load(Ordering::Relaxed));
+        let interest = self.interest();
         let mut state = self.lock();
         let before = state.queue.len();
         state.outcomes.issued += events.len() as u64;
         for event in events {
-            if interest.contains(event.kind.hook()) {
-                state.push(event, &self.limits);
-            } else {
+            if !interest.contains(event.kind.hook()) {
                 state.outcomes.ignored += 1;
+            } else if state.worker != WorkerState::Working {
+                state.outcomes.drop_events(DropReason::ExporterUnavailable, 1);
+            } else {
+                state.push(event, &self.limits);
             }
         }
         let wake = before == 0 && !state.queue.is_empty();
@@ -112,7 +134,7 @@ impl LaneShared {
     /// Whether the worker has ended by `deadline`.
     pub(super) fn wait_until_finished(&self, deadline: Instant) -> bool {
         let mut state = self.lock();
-        while !state.finished {
+        while state.worker != WorkerState::Finished {
             let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
             else {
                 return false;
@@ -126,10 +148,8 @@ impl LaneShared {
     pub(super) fn settle(&self) -> (Outcomes, Details) {
         let mut state = self.lock();
         if !state.settled {
+            state.lose_waiting(DropReason::ShutdownDeadline, self.interest());
             state.settled = true;
-            let waiting = state.queue.len() as u64;
-            state.outcomes.drop_events(DropReason::ShutdownDeadline, waiting);
-            state.queue.clear();
             if state.hook_since.is_some() {
                 state.outcomes.drop_events(DropReason::Stuck, 1);
                 state.details.stuck = true;
@@ -154,7 +174,7 @@ impl LaneShared {
     }
 
     /// Counts the event whose hook was running.
-    pub(super) fn done(&self, outcome: Result<(), DropReason>, error: Option<String>, interest: Interest) {
+    pub(super) fn done(&self, ended: Ended, interest: Interest) {
         self.interest.store(interest.bits(), Ordering::Relaxed);
         let mut state = self.lock();
         state.hook_since = None;
@@ -162,12 +182,13 @@ impl LaneShared {
         if state.settled {
             return;
         }
-        match outcome {
-            Ok(()) => state.outcomes.delivered += 1,
-            Err(reason) => state.outcomes.drop_events(reason, 1),
-        }
-        if error.is_some() {
-            state.details.last_error = error;
+        match ended {
+            Ended::Delivered => state.outcomes.delivered += 1,
+            Ended::Ignored => state.outcomes.ignored += 1,
+            Ended::Lost(reason, error) => {
+                state.outcomes.drop_events(reason, 1);
+                state.details.last_error = Some(error);
+            }
         }
     }
 
@@ -200,20 +221,21 @@ impl LaneShared {
         self.lock().details.last_error = Some(error);
     }
 
-    /// Gives up on everything that waits.
-    pub(super) fn drop_waiting(&self, reason: DropReason) {
+    /// Gives up on everything that waits and on everything that will come.
+    pub(super) fn give_up(&self) {
         let mut state = self.lock();
-        let waiting = state.queue.len() as u64;
-        state.queue.clear();
-        (state.bytes, state.tokens) = (0, 0);
-        if !state.settled {
-            state.outcomes.drop_events(reason, waiting);
-        }
+        state.worker = WorkerState::GaveUp;
+        state.lose_waiting(DropReason::ExporterUnavailable, self.interest());
     }
 
     pub(super) fn finished(&self) {
-        self.lock().finished = true;
+        self.lock().worker = WorkerState::Finished;
         self.changed.notify_all();
+    }
+
+    /// What the exporter was last known to have hooks for.
+    fn interest(&self) -> Interest {
+        Interest::from_bits(self.interest.load(Ordering::Relaxed))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -246,6 +268,18 @@ impl State {
         self.bytes -= event.kind.size();
         self.tokens -= usize::from(event.kind.hook() == Hook::LlmNewToken);
         Some(event)
+    }
+
+    /// Empties the queue. What the exporter has no hook for is no loss, even if that was not known when it came.
+    fn lose_waiting(&mut self, reason: DropReason, interest: Interest) {
+        let waiting = std::mem::take(&mut self.queue);
+        (self.bytes, self.tokens) = (0, 0);
+        if self.settled {
+            return;
+        }
+        let lost = waiting.iter().filter(|event| interest.contains(event.kind.hook())).count();
+        self.outcomes.ignored += (waiting.len() - lost) as u64;
+        self.outcomes.drop_events(reason, lost as u64);
     }
 
     /// Makes room for what matters more.

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::queue::{LaneShared, Next};
+use super::queue::{Ended, LaneShared, Next};
 use super::{Build, panics};
 use crate::event::Event;
 use crate::exporter::{TelemetryExporter, call_hook};
@@ -17,7 +17,8 @@ use crate::outcome::DropReason;
 pub(super) struct Worker {
     shared: Arc<LaneShared>,
     exporter: Option<Box<dyn TelemetryExporter>>,
-    rebuild: Build,
+    /// `None`: it was built by the program itself, once.
+    rebuild: Option<Build>,
     notices: Arc<Notices>,
     interest: Cell<Interest>,
     errors: u64,
@@ -28,7 +29,7 @@ impl Worker {
     pub(super) fn new(
         shared: Arc<LaneShared>,
         exporter: Box<dyn TelemetryExporter>,
-        rebuild: Build,
+        rebuild: Option<Build>,
         notices: Arc<Notices>,
     ) -> Self {
         Self {
@@ -62,7 +63,9 @@ impl Worker {
         {
             Ok(Ok(())) => {
                 self.panics_in_a_row = 0;
-                self.shared.done(Ok(()), None, self.interest.get());
+                let interest = self.interest.get();
+                let has_hook = interest.contains(event.kind.hook());
+                self.shared.done(if has_hook { Ended::Delivered } else { Ended::Ignored }, interest);
             }
             Ok(Err(error)) => self.failed(&error),
             Err(message) => self.panicked(&message),
@@ -77,7 +80,7 @@ impl Worker {
             let count = self.errors;
             self.notices.tell(Notice::HookFailed { exporter: &self.shared.name, error: &error, count });
         }
-        self.shared.done(Err(DropReason::HookError), Some(error), self.interest.get());
+        self.shared.done(Ended::Lost(DropReason::HookError, error), self.interest.get());
     }
 
     fn panicked(&mut self, message: &str) {
@@ -85,11 +88,16 @@ impl Worker {
         self.panics_in_a_row = self.panics_in_a_row.saturating_add(1);
         let message = self.notices.redact(message);
         let pause = self.next_pause();
-        if self.panics_in_a_row.is_power_of_two() {
-            self.notices.tell(Notice::Panicked { exporter: &self.shared.name, message: &message, pause });
+        let exporter = &self.shared.name;
+        if self.rebuild.is_some() && self.panics_in_a_row.is_power_of_two() {
+            self.notices.tell(Notice::Panicked { exporter, message: &message, pause });
         }
-        let error = Some(format!("panic: {message}"));
-        self.shared.done(Err(DropReason::ExporterPanic), error, self.interest.get());
+        let lost = Ended::Lost(DropReason::ExporterPanic, format!("panic: {message}"));
+        self.shared.done(lost, self.interest.get());
+        if self.rebuild.is_none() {
+            self.shared.give_up();
+            self.notices.tell(Notice::GivenUp { exporter, message: &message });
+        }
     }
 
     fn next_pause(&self) -> Duration {
@@ -98,23 +106,25 @@ impl Worker {
         limits.first_restart.saturating_mul(1 << doublings).min(limits.last_restart)
     }
 
-    /// Builds the exporter again after a pause. `false`: what still waits was given up.
+    /// Builds the exporter again after a pause. `false`: it was given up, with all that waits and will come.
     fn restart(&mut self) -> bool {
-        loop {
+        while self.rebuild.is_some() {
             let in_time = self.shared.pause(self.next_pause());
-            if let Some(exporter) = panics::catch(|| (self.rebuild)()).ok().flatten() {
+            let rebuilt = self.rebuild.as_mut().and_then(|build| panics::catch(build).ok().flatten());
+            if rebuilt.is_some() {
                 self.shared.count_restart();
-                self.exporter = Some(exporter);
+                self.exporter = rebuilt;
                 self.interest.set(Interest::all());
                 return true;
             }
             self.panics_in_a_row = self.panics_in_a_row.saturating_add(1);
             self.shared.remember_error("could not be built again after a panic".to_owned());
             if !in_time {
-                self.shared.drop_waiting(DropReason::ExporterUnavailable);
-                return false;
+                break;
             }
         }
+        self.shared.give_up();
+        false
     }
 
     fn end(&mut self) {

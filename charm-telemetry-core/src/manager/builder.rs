@@ -2,7 +2,7 @@
 //!
 //! Rule: building collects problems and starts nothing; starting needs that there are none.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -16,12 +16,13 @@ use crate::notice::{self, Notice, Notices, Tell};
 use crate::problem::{Location, Problem, Problems, Severity};
 use crate::pump::{Pump, STREAM_IS_QUIET, Stdout};
 use crate::redact::Redactor;
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryError};
 use crate::stdout::{EventWriter, PipeWriter, Unbuffered};
-use crate::suggest::suggest;
 use crate::trace::TelemetrySettings;
 
 use super::Manager;
+use super::ready::{Ready, panicked};
+use super::wanted::{Own, Wanted, twins, unknown};
 
 /// How much longer than the deadline the manager waits for the pump, which itself keeps to the deadline.
 pub(super) const GRACE: Duration = Duration::from_millis(100);
@@ -65,25 +66,12 @@ pub struct ManagerBuilder {
     environment: Environment,
     registry: Option<Registry>,
     wanted: Vec<Wanted>,
-    own: Vec<(String, Box<dyn TelemetryExporter>)>,
+    own: Vec<Own>,
     secret_variables: BTreeSet<String>,
     writer: Option<Box<dyn EventWriter>>,
     limits: LaneLimits,
     tell: Option<Tell>,
     on_error: Option<OnError>,
-}
-
-/// An exporter that was asked for by name.
-struct Wanted {
-    name: String,
-    place: Option<(Location, String)>,
-}
-
-/// An exporter that is ready to run.
-pub(super) struct Ready {
-    pub(super) name: String,
-    pub(super) exporter: Box<dyn TelemetryExporter>,
-    rebuild: Build,
 }
 
 /// What is there before anything starts.
@@ -142,7 +130,7 @@ impl ManagerBuilder {
     /// Activates an exporter that the program has built itself. It cannot be built again after a panic: from then on its events
     /// are counted as dropped.
     pub fn exporter(mut self, name: impl Into<String>, exporter: impl TelemetryExporter) -> Self {
-        self.own.push((name.into(), Box::new(exporter)));
+        self.own.push(Own::new(name.into(), exporter));
         self
     }
 
@@ -180,11 +168,26 @@ impl ManagerBuilder {
     /// Everything that would keep the manager from starting, without starting anything. A variable that is not set is only
     /// a warning here: it may be set where the manager will start.
     pub fn check(&self) -> Problems {
-        let mut problems = Problems::default();
-        let settings = Arc::new(self.settings(&mut problems));
-        self.make_ready(&settings, Severity::Warning, &mut problems);
-        self.on_error_by_environment(&mut problems);
-        clean(problems, &Redactor::new(self.secrets()))
+        self.problems(Severity::Warning)
+    }
+
+    /// The same for a manager that would start here and now: a variable that is not set is an error.
+    ///
+    /// ```
+    /// # use charm_telemetry_core::{Environment, Manager, Secret, TelemetryExporter, charm_exporter};
+    /// #[charm_exporter("foghorn")]
+    /// struct Foghorn {
+    ///     #[env("FOGHORN_KEY")]
+    ///     key: Secret,
+    /// }
+    /// # impl TelemetryExporter for Foghorn {}
+    ///
+    /// let builder = Manager::builder().environment(Environment::default()).activate("foghorn");
+    /// assert!(!builder.check().has_errors(), "it may be set elsewhere");
+    /// assert!(builder.check_here().has_errors());
+    /// ```
+    pub fn check_here(&self) -> Problems {
+        self.problems(Severity::Error)
     }
 
     /// Starts the exporters.
@@ -216,8 +219,7 @@ impl ManagerBuilder {
         let mut problems = Problems::default();
         let settings = Arc::new(self.settings(&mut problems));
         let mut ready = self.make_ready(&settings, Severity::Error, &mut problems);
-        let own = std::mem::take(&mut self.own).into_iter().map(Ready::own);
-        ready.extend(own.map(|ready| ready.configured(&settings)));
+        ready.extend(self.configure_own(&settings, &mut problems));
         let on_error = self.on_error.unwrap_or_else(|| self.on_error_by_environment(&mut problems));
         let redactor = Arc::new(Redactor::new(self.secrets()));
         let problems = clean(problems, &redactor);
@@ -242,11 +244,22 @@ impl ManagerBuilder {
     }
 
     fn start_lanes(&self, ready: Vec<Ready>, notices: &Arc<Notices>) -> Result<Vec<Lane>, Problems> {
-        let start = |Ready { name, exporter, rebuild }: Ready| {
-            Lane::start(&name, exporter, rebuild, self.limits, Arc::clone(notices))
-                .map_err(|error| thread_problem(&format!("exporter `{name}`"), &error))
+        let start = |mut ready: Ready| {
+            let exporter = ready.take()?;
+            let (name, rebuild) = (&ready.name, ready.rebuild.take());
+            let lane = Lane::start(name, exporter, rebuild, self.limits, Arc::clone(notices));
+            Some(lane.map_err(|error| thread_problem(&format!("exporter `{name}`"), &error)))
         };
-        ready.into_iter().map(start).collect()
+        ready.into_iter().filter_map(start).collect()
+    }
+
+    fn problems(&self, missing: Severity) -> Problems {
+        let mut problems = Problems::default();
+        let settings = Arc::new(self.settings(&mut problems));
+        self.make_ready(&settings, missing, &mut problems);
+        self.twins(&mut problems);
+        self.on_error_by_environment(&mut problems);
+        clean(problems, &Redactor::new(self.secrets()))
     }
 
     fn make_ready(
@@ -255,7 +268,7 @@ impl ManagerBuilder {
         missing: Severity,
         problems: &mut Problems,
     ) -> Vec<Ready> {
-        let registry = match self.registry.clone().map_or_else(Registry::linked, Ok) {
+        let registry = match self.linked() {
             Ok(registry) => registry,
             Err(error) => {
                 problems.push(Problem::error(error.to_string()));
@@ -279,6 +292,41 @@ impl ManagerBuilder {
         ready
     }
 
+    /// The program's own exporters whose names are taken already, by their places in the list.
+    fn twins(&self, problems: &mut Problems) -> BTreeSet<usize> {
+        let registry = self.linked().ok();
+        let named = self.wanted.iter().filter_map(|wanted| {
+            let entry = registry.as_ref()?.get(&wanted.name)?;
+            Some((wanted.name.as_str(), (entry.descriptor.type_name, Some(wanted))))
+        });
+        let mut taken: BTreeMap<&str, (&str, Option<&Wanted>)> = named.collect();
+        let mut refused = BTreeSet::new();
+        for (index, own) in self.own.iter().enumerate() {
+            let Some((first, wanted)) = taken.get(own.name.as_str()) else {
+                taken.insert(&own.name, (own.type_name, None));
+                continue;
+            };
+            let message = twins(&own.name, first, own.type_name);
+            problems.push(
+                wanted.map_or_else(|| Problem::error(&message), |wanted| wanted.problem(message.clone())),
+            );
+            refused.insert(index);
+        }
+        refused
+    }
+
+    fn configure_own(&mut self, settings: &Arc<TelemetrySettings>, problems: &mut Problems) -> Vec<Ready> {
+        let refused = self.twins(problems);
+        let mut ready = Vec::new();
+        for (index, Own { name, exporter, .. }) in std::mem::take(&mut self.own).into_iter().enumerate() {
+            match Ready::build(&name, settings, None, || Some(exporter)) {
+                Ok(built) => ready.extend(built.filter(|_| !refused.contains(&index))),
+                Err(message) => problems.push(Problem::error(panicked(&name, &message))),
+            }
+        }
+        ready
+    }
+
     fn build(
         &self,
         wanted: &Wanted,
@@ -288,23 +336,26 @@ impl ManagerBuilder {
         problems: &mut Problems,
     ) -> Option<Ready> {
         let mut reader = EnvironmentReader::new(&self.environment);
-        let exporter = (entry.build)(&mut reader);
+        let rebuild = rebuild(entry, &self.environment, settings);
+        let built = Ready::build(&wanted.name, settings, Some(rebuild), || (entry.build)(&mut reader));
         let found = reader.into_problems();
-        let failed = exporter.is_none() && found.is_empty();
         let own = found.iter().filter(|problem| !is_told_once(problem));
         problems.extend(own.map(|problem| wanted.variable_problem(problem, missing)));
-        if failed {
-            problems.push(wanted.problem(format!("exporter `{}` could not be built", wanted.name)));
+        match built {
+            Ok(None) if found.is_empty() => {
+                problems.push(wanted.problem(format!("exporter `{}` could not be built", wanted.name)));
+                None
+            }
+            Ok(ready) => ready.filter(|_| found.is_empty()),
+            Err(message) => {
+                problems.push(wanted.problem(panicked(&wanted.name, &message)));
+                None
+            }
         }
-        let exporter = exporter.filter(|_| found.is_empty())?;
-        let environment = self.environment.clone();
-        let for_rebuild = Arc::clone(settings);
-        let rebuild: Build = Box::new(move || {
-            let mut exporter = (entry.build)(&mut EnvironmentReader::new(&environment))?;
-            exporter.configure(&for_rebuild);
-            Some(exporter)
-        });
-        Some(Ready { name: wanted.name.clone(), exporter, rebuild }.configured(settings))
+    }
+
+    fn linked(&self) -> Result<Registry, RegistryError> {
+        self.registry.clone().map_or_else(Registry::linked, Ok)
     }
 
     /// What all exporters share, read once.
@@ -319,7 +370,7 @@ impl ManagerBuilder {
 
     /// The values that nobody may see, by the names of their variables.
     fn secrets(&self) -> Vec<(String, String)> {
-        let registry = self.registry.clone().map_or_else(Registry::linked, Ok).ok();
+        let registry = self.linked().ok();
         let entries = self.wanted.iter().filter_map(|wanted| registry.as_ref()?.get(&wanted.name));
         let secret = entries.flat_map(|entry| entry.descriptor.variables).filter(|variable| variable.secret);
         let of_exporters = secret.flat_map(|variable| variable.names).map(|&name| name.to_owned());
@@ -340,32 +391,18 @@ fn is_told_once(_problem: &VariableProblem) -> bool {
     false
 }
 
-impl Wanted {
-    fn problem(&self, message: String) -> Problem {
-        let problem = Problem::error(message);
-        match &self.place {
-            Some((location, key_path)) => problem.at(location.clone()).key(key_path.clone()),
-            None => problem,
-        }
-    }
-
-    fn variable_problem(&self, problem: &VariableProblem, missing: Severity) -> Problem {
-        let severity = if problem.missing { missing } else { Severity::Error };
-        // "needs `NAME`" goes on with the sentence, all others begin one.
-        let colon = if problem.missing { "" } else { ":" };
-        Problem { severity, ..self.problem(format!("exporter `{}`{colon} {}", self.name, problem.message)) }
-    }
-}
-
-impl Ready {
-    fn own((name, exporter): (String, Box<dyn TelemetryExporter>)) -> Self {
-        Self { name, exporter, rebuild: Box::new(|| None) }
-    }
-
-    fn configured(mut self, settings: &Arc<TelemetrySettings>) -> Self {
-        self.exporter.configure(settings);
-        self
-    }
+/// How the exporter is built once more after a panic.
+fn rebuild(
+    entry: &'static Registration,
+    environment: &Environment,
+    settings: &Arc<TelemetrySettings>,
+) -> Build {
+    let (environment, settings) = (environment.clone(), Arc::clone(settings));
+    Box::new(move || {
+        let mut exporter = (entry.build)(&mut EnvironmentReader::new(&environment))?;
+        exporter.configure(&settings);
+        Some(exporter)
+    })
 }
 
 /// Problems without secrets: one quotes the value of a variable, and that may hold the secret of another.
@@ -373,16 +410,6 @@ fn clean(problems: Problems, redactor: &Redactor) -> Problems {
     let clean =
         |problem: Problem| Problem { message: redactor.text(&problem.message).into_owned(), ..problem };
     problems.into_iter().map(clean).collect()
-}
-
-fn unknown(name: &str, registry: &Registry) -> String {
-    let known: Vec<_> = registry.names().collect();
-    let meant = suggest(name, known.iter().copied())
-        .map(|name| format!("; did you mean `{name}`?"))
-        .unwrap_or_default();
-    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    let separator = if meant.is_empty() { ";" } else { "" };
-    format!("unknown exporter `{name}`{meant}{separator} compiled in: {known}")
 }
 
 pub(super) fn thread_problem(who: &str, error: &std::io::Error) -> Problems {

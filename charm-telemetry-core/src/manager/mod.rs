@@ -3,8 +3,10 @@
 //! Rule: nothing starts before everything is known to be right, and all that is wrong is said at once.
 
 mod builder;
+mod ready;
 #[cfg(feature = "delivery")]
 mod resumption;
+mod wanted;
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -123,12 +125,13 @@ impl Manager {
         self.hub.close(deadline);
         let left = deadline.saturating_duration_since(Instant::now());
         // The pump closes the lanes when it has handed over everything. Should it hang in a write, they are closed here.
-        let pumped = pump.recv_timeout(left + builder::GRACE).unwrap_or_default();
+        let pumped = pump.recv_timeout(left + builder::GRACE).unwrap_or_else(|_| PumpReport::stuck());
         self.lanes.iter().for_each(|lane| lane.shared.close(deadline));
         Report {
             events: pumped.events,
             late: self.hub.late(),
             stdout: pumped.stdout,
+            stdout_state: pumped.state,
             exporters: self.lanes.iter().map(|lane| lane.finish(deadline)).collect(),
         }
     }

@@ -8,7 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ManagerBuilder;
-use super::builder::{Prepared, Ready, thread_problem};
+use super::builder::{Prepared, thread_problem};
+use super::ready::Ready;
 use crate::lane::panics;
 use crate::notice::{Notice, Notices};
 use crate::problem::Problems;
@@ -100,17 +101,18 @@ fn start(
     thread.map(drop).map_err(|error| thread_problem(&format!("exporter `{name}`"), &error))
 }
 
-fn send_what_is_left(ready: Ready, deadline: Duration, notices: &Notices) {
-    let Ready { name, mut exporter, .. } = ready;
+fn send_what_is_left(mut ready: Ready, deadline: Duration, notices: &Notices) {
+    let Some(mut exporter) = ready.take() else { return };
+    let name = ready.name.as_str();
     let resumed = panics::catch(|| exporter.resume().map_err(|error| error.to_string()));
     if let Some(error) = failure(resumed) {
         let error = notices.redact(&error);
-        notices.tell(Notice::HookFailed { exporter: &name, error: &error, count: 1 });
+        notices.tell(Notice::HookFailed { exporter: name, error: &error, count: 1 });
     }
     let ended = panics::catch(|| exporter.shutdown(deadline).map_err(|error| error.to_string()));
     if let Some(error) = failure(ended) {
         let error = notices.redact(&error);
-        notices.tell(Notice::ShutdownFailed { exporter: &name, error: &error });
+        notices.tell(Notice::ShutdownFailed { exporter: name, error: &error });
     }
     let _: Result<(), String> = panics::catch(|| drop(exporter));
 }

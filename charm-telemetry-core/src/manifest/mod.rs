@@ -8,6 +8,7 @@ mod compose;
 mod events;
 mod fault;
 mod marks;
+mod names;
 mod node;
 mod read;
 mod schema;
@@ -18,5 +19,6 @@ mod values;
 mod wording;
 mod yaml11;
 
-pub use read::Checked;
+pub use names::{AdapterName, Names};
+pub use read::{Checked, Examined};
 pub use typed::{Adapter, EnvironmentVariables, ExporterName, Manifest, Persona, Policies, Runtime};

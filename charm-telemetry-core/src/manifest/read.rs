@@ -11,6 +11,7 @@ use super::check::{check, locate};
 use super::compose::compose;
 use super::fault::Fault;
 use super::marks::Marks;
+use super::names::Names;
 use super::node::{Node, Position};
 use super::tabs;
 use super::typed::Manifest;
@@ -43,6 +44,24 @@ pub struct Checked {
     pub warnings: Problems,
 }
 
+/// What is in a file that may not be a valid manifest.
+///
+/// ```
+/// use charm_telemetry_core::Manifest;
+///
+/// let examined = Manifest::examine(b"runtime: {telemetry: [otlp]}", "charm.yaml");
+/// assert!(examined.outcome.unwrap_err().to_string().contains("`persona` is required"));
+/// assert_eq!(examined.names.telemetry[0].name, "otlp");
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Examined {
+    /// The manifest, or all that is wrong with it by itself.
+    pub outcome: Result<Checked, Problems>,
+    /// What it names.
+    pub names: Names,
+}
+
 impl Manifest {
     /// Reads and checks a file. It is named in problems as `path` is written.
     ///
@@ -58,8 +77,7 @@ impl Manifest {
     /// All problems, errors and warnings, if there is an error among them; see [`Manifest::parse`]. A file that
     /// cannot be read is one.
     pub fn read(path: &Path) -> Result<Checked, Problems> {
-        let bytes = bytes(path).map_err(Problems::from)?;
-        Self::parse(&bytes, &path.display().to_string())
+        Self::examine_file(path).outcome
     }
 
     /// Checks the contents of a file called `file_name`.
@@ -93,35 +111,60 @@ impl Manifest {
     ///
     /// All problems, errors and warnings, in the order of the file, if there is an error among them.
     pub fn parse(bytes: &[u8], file_name: &str) -> Result<Checked, Problems> {
-        let text = text(bytes).map_err(|fault| problem(fault, file_name))?;
-        let marks = Marks::read(text).map_err(|faults| problems(faults, file_name).sorted())?;
-        let Some(root) = marks.root() else {
-            return Err(problem(empty(), file_name).into());
-        };
-        let root = compose(text, &marks, root).map_err(|fault| problem(fault, file_name))?;
-        if root.is_null() {
-            return Err(problem(empty(), file_name).into());
-        }
-        let mut found = problems(tabs::faults(text, &marks), file_name);
-        found.extend(problems(marks.faults, file_name));
-        let (value, more) = check(file_name, &root);
-        found.extend(more);
-        if found.has_errors() {
-            return Err(found.sorted());
-        }
-        Self::checked(value, file_name, root, found.sorted())
+        Self::examine(bytes, file_name).outcome
     }
 
-    fn checked(
-        value: serde_yaml::Value,
-        file: &str,
-        root: Node,
-        warnings: Problems,
-    ) -> Result<Checked, Problems> {
-        let manifest = Self::from_checked(value, file, root)
+    /// As [`Manifest::read`], with the names that are in the file also if it is refused.
+    ///
+    /// ```
+    /// use charm_telemetry_core::Manifest;
+    ///
+    /// let examined = Manifest::examine_file("no/such/charm.yaml".as_ref());
+    /// assert!(examined.outcome.is_err() && examined.names.telemetry.is_empty());
+    /// ```
+    pub fn examine_file(path: &Path) -> Examined {
+        match bytes(path) {
+            Ok(bytes) => Self::examine(&bytes, &path.display().to_string()),
+            Err(problem) => Examined { outcome: Err(problem.into()), names: Names::default() },
+        }
+    }
+
+    /// As [`Manifest::parse`], with the names that are in the file also if it is refused: whoever knows which adapters and
+    /// exporters there are tells what is wrong with them together with all the rest. See [`Names`] for an example.
+    pub fn examine(bytes: &[u8], file_name: &str) -> Examined {
+        let (root, found) = match tree(bytes, file_name) {
+            Ok(read) => read,
+            Err(problems) => return Examined { outcome: Err(problems), names: Names::default() },
+        };
+        let names = Names::of(file_name, &root);
+        Examined { outcome: Self::checked(file_name, root, &names, found), names }
+    }
+
+    fn checked(file: &str, root: Node, names: &Names, mut found: Problems) -> Result<Checked, Problems> {
+        let (value, more) = check(file, &root);
+        found.extend(more);
+        let warnings = found.sorted();
+        if warnings.has_errors() {
+            return Err(warnings);
+        }
+        let manifest = Self::from_checked(value, file, root, names)
             .map_err(|error| Problem::error(format!("{error}; this is our fault, please report it")))?;
         Ok(Checked { manifest, warnings })
     }
+}
+
+/// The tree that is in the file, and what is wrong with its YAML.
+fn tree(bytes: &[u8], file: &str) -> Result<(Node, Problems), Problems> {
+    let text = text(bytes).map_err(|fault| problem(fault, file))?;
+    let marks = Marks::read(text).map_err(|faults| problems(faults, file).sorted())?;
+    let Some(root) = marks.root() else { return Err(problem(empty(), file).into()) };
+    let root = compose(text, &marks, root).map_err(|fault| problem(fault, file))?;
+    if root.is_null() {
+        return Err(problem(empty(), file).into());
+    }
+    let mut found = problems(tabs::faults(text, &marks), file);
+    found.extend(problems(marks.faults, file));
+    Ok((root, found))
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, Problem> {

@@ -10,6 +10,7 @@ use serde_yaml::Value;
 use crate::Location;
 
 use super::check::locate;
+use super::names::Names;
 use super::node::{Node, Position};
 
 /// A valid `charm.yaml`.
@@ -228,6 +229,7 @@ pub struct Policies {
 /// let wanted = Manifest::parse(text.as_bytes(), "charm.yaml")?.manifest.runtime.telemetry;
 /// assert_eq!(wanted[1].name, "datadog");
 /// assert_eq!(wanted[1].location.to_string(), "charm.yaml:7:21");
+/// assert_eq!(wanted[1].key_path, "runtime.telemetry[1]");
 /// # Ok::<(), charm_telemetry_core::Problems>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -238,11 +240,13 @@ pub struct ExporterName {
     pub name: String,
     /// Where it stands.
     pub location: Location,
+    /// The path to it, as problems write it.
+    pub key_path: String,
 }
 
 impl From<String> for ExporterName {
     fn from(name: String) -> Self {
-        Self { name, location: locate("", Position::default()) }
+        Self { name, location: locate("", Position::default()), key_path: String::new() }
     }
 }
 
@@ -252,12 +256,15 @@ impl Manifest {
     /// # Errors
     ///
     /// Never, if check and types agree about the contract.
-    pub(crate) fn from_checked(value: Value, file: &str, root: Node) -> Result<Self, serde_yaml::Error> {
+    pub(crate) fn from_checked(
+        value: Value,
+        file: &str,
+        root: Node,
+        names: &Names,
+    ) -> Result<Self, serde_yaml::Error> {
         let mut manifest: Self = serde_yaml::from_value(value)?;
-        let names = root.find("runtime.telemetry").and_then(Node::items).unwrap_or_default();
-        for (name, node) in manifest.runtime.telemetry.iter_mut().zip(names) {
-            name.location = locate(file, node.position);
-        }
+        // The values alone do not know their places.
+        manifest.runtime.telemetry.clone_from(&names.telemetry);
         manifest.places = Places { file: file.to_owned(), root: Some(Arc::new(root)) };
         Ok(manifest)
     }

@@ -4,6 +4,7 @@
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
@@ -16,8 +17,11 @@ const SAFE_WRITE: usize = 4096;
 /// More than this and the agent has to wait.
 const FULL: usize = 1024 * 1024;
 
-/// The moment that [`PipeWriter::flush`] waits for room.
-const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// The moment that [`PipeWriter::flush`] waits for room. A reader that takes a little now and then gets no more than this, too:
+/// whoever has a deadline looks at it in between.
+const MOMENT: Duration = Duration::from_millis(50);
+
+const AS_TIMESPEC: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// Writes the lines of the Charm protocol.
 ///
@@ -71,7 +75,7 @@ impl<W: Write + AsFd + Send + 'static> PipeWriter<W> {
 
     fn has_room(&self) -> io::Result<bool> {
         let mut fds = [PollFd::new(&self.target, PollFlags::OUT)];
-        match rustix::event::poll(&mut fds, Some(&MOMENT)) {
+        match rustix::event::poll(&mut fds, Some(&AS_TIMESPEC)) {
             Ok(ready) => Ok(ready > 0),
             Err(rustix::io::Errno::INTR) => Ok(false),
             Err(error) => Err(error.into()),
@@ -108,8 +112,9 @@ impl<W: Write + AsFd + Send + 'static> EventWriter for PipeWriter<W> {
     }
 
     fn flush(&mut self) -> io::Result<bool> {
+        let started = Instant::now();
         while self.written < self.held.len() {
-            if !self.has_room()? {
+            if started.elapsed() > MOMENT || !self.has_room()? {
                 self.forget_written();
                 return Ok(false);
             }
@@ -123,5 +128,45 @@ impl<W: Write + AsFd + Send + 'static> EventWriter for PipeWriter<W> {
 
     fn is_full(&self) -> bool {
         self.held.len() - self.written > FULL
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventKind;
+    use crate::event::{Event, EventTime};
+    use crate::id::RunId;
+
+    /// Takes a little at a time, and takes its time.
+    struct Slow(io::PipeWriter);
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            std::thread::sleep(MOMENT / 10);
+            Ok(bytes.len().min(100))
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl AsFd for Slow {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+    }
+
+    #[test]
+    fn a_flush_to_a_reader_that_takes_a_little_now_and_then_ends_after_a_moment() {
+        let (_reader, pipe) = io::pipe().expect("there is room for a pipe");
+        let mut writer = PipeWriter::new(Slow(pipe));
+        let time = EventTime { wall: std::time::SystemTime::UNIX_EPOCH, monotonic: Duration::ZERO };
+        let kind = EventKind::ToolError { tool_name: "t".into(), error: "x".repeat(100_000) };
+        writer.event(&Event { run: RunId::new(), sequence: 0, time, call: None, parent: None, kind });
+        // All of it would be a thousand writes.
+        assert!(!writer.flush().expect("nothing fails"));
+        assert!(writer.written <= 20 * 100, "{} bytes were written", writer.written);
     }
 }

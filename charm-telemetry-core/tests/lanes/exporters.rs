@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use charm_telemetry_core::{
-    EventKind, HookContext, HookResult, LaneReport, LlmStart, Manager, RawValue, Report, Run,
-    TelemetryExporter,
+    EventKind, ExporterDescriptor, Factory, HookContext, HookResult, LaneReport, LlmStart, Manager, RawValue,
+    Registration, Report, Run, TelemetryExporter,
 };
 
 /// Writes down what it gets.
@@ -77,6 +77,21 @@ impl TelemetryExporter for Hangs {
 /// Panics whenever it can.
 #[derive(Default)]
 pub(crate) struct Panics;
+
+static PANICS_ANEW: ExporterDescriptor = ExporterDescriptor {
+    name: "panics-anew",
+    type_name: "Panics",
+    crate_name: "tests",
+    crate_version: "0",
+    doc: "",
+    variables: &[],
+};
+
+const BUILD_PANICS: Factory = |_| Some(Box::new(Panics));
+
+/// The one exporter that can be named: `panics-anew`, which is built again after each panic.
+pub(crate) static REGISTRATIONS: [Registration; 1] =
+    [Registration { descriptor: &PANICS_ANEW, build: BUILD_PANICS }];
 
 impl TelemetryExporter for Panics {
     fn on_run_start(&mut self, _cx: &HookContext<'_>, _inputs: &RawValue) -> HookResult {

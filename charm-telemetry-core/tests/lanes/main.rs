@@ -3,6 +3,7 @@
 //! Rule: every test ends by adding up the account.
 
 mod exporters;
+mod notices;
 mod order;
 mod restarts;
 mod stalls;

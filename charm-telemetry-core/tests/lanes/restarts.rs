@@ -9,7 +9,7 @@ use std::time::Duration;
 use charm_telemetry_core::testing::MemoryWriter;
 use charm_telemetry_core::{
     DropReason, EnvironmentReader, ExporterDescriptor, HookContext, HookResult, LaneLimits, Manager,
-    Registration, Registry, TelemetryExporter,
+    Outcomes, RawValue, Registration, Registry, TelemetryExporter,
 };
 
 use crate::exporters::{Panics, lane, stream};
@@ -80,7 +80,82 @@ fn an_exporter_that_cannot_be_built_again_is_given_up_and_counted() {
         .unwrap();
     stream(&manager, 100).finish("done");
     let report = manager.shutdown(Duration::from_secs(5));
-    let dropped = &lane(&report, "panics").outcomes.dropped;
+    let panics = lane(&report, "panics");
+    let Outcomes { issued, delivered, ignored, dropped, .. } = &panics.outcomes;
     assert_eq!(dropped.by(DropReason::ExporterPanic), 1);
-    assert!(dropped.by(DropReason::ExporterUnavailable) >= 100, "{report}");
+    // It has no hook for the first status, and panics at the start of the run.
+    assert_eq!((*delivered, *ignored), (0, 1), "{report}");
+    assert_eq!(dropped.by(DropReason::ExporterUnavailable), issued - 2, "{report}");
+    assert_eq!(panics.restarts, 0);
+}
+
+#[test]
+fn an_exporter_that_cannot_be_built_again_holds_nothing_and_is_not_waited_for() {
+    /// Panics at the first token.
+    struct OneToken;
+    impl TelemetryExporter for OneToken {
+        fn on_llm_new_token(&mut self, _cx: &HookContext<'_>, _token: &str) -> HookResult {
+            panic!("one is too much")
+        }
+    }
+    // Had it to wait before it could give up, this test would not end.
+    let pause = Duration::from_hours(1);
+    let limits =
+        LaneLimits { first_restart: pause, last_restart: pause, max_events: 8, ..LaneLimits::default() };
+    let (tell, told) = std::sync::mpsc::channel();
+    let manager = Manager::builder()
+        .stdout(MemoryWriter::new())
+        .limits(limits)
+        .exporter("one-token", OneToken)
+        .on_notice(move |notice| tell.send(notice.to_string()).unwrap())
+        .start()
+        .unwrap();
+    let run = stream(&manager, 1);
+    let notice = told.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!(
+        notice,
+        "exporter `one-token` panicked: one is too much; it cannot be built again, so all its events are dropped from now on"
+    );
+    // Its queue is gone: what comes now is counted at once, and never as what a full queue has displaced.
+    for _ in 0..200 {
+        run.agent_action("search", "x");
+    }
+    run.finish("done");
+    let report = manager.shutdown(Duration::from_secs(20));
+    let dropped = &lane(&report, "one-token").outcomes.dropped;
+    assert_eq!(dropped.by(DropReason::ExporterPanic), 1, "{report}");
+    assert!(dropped.by(DropReason::ExporterUnavailable) >= 200, "{report}");
+    assert_eq!(dropped.by(DropReason::QueueFull), 0, "{report}");
+    assert_eq!(told.try_iter().count(), 0, "told once");
+}
+
+#[test]
+fn what_an_exporter_has_no_hook_for_is_ignored_also_if_that_was_not_known_when_it_came() {
+    /// Waits in its only hook until it is told to go on.
+    struct Waits(std::sync::mpsc::Receiver<()>);
+    impl TelemetryExporter for Waits {
+        fn on_run_start(&mut self, _cx: &HookContext<'_>, _inputs: &RawValue) -> HookResult {
+            Ok(self.0.recv()?)
+        }
+        fn on_agent_action(&mut self, cx: &HookContext<'_>, _tool: &str, _input: &str) -> HookResult {
+            self.on_run_start(cx, RawValue::NULL)
+        }
+    }
+    let (go_on, waits) = std::sync::mpsc::channel();
+    let seen = MemoryWriter::new();
+    let builder = Manager::builder().stdout(seen.clone()).exporter("waits", Waits(waits));
+    let manager = builder.on_notice(|_| {}).start().unwrap();
+    let run = stream(&manager, 100);
+    // They wait behind the start of the run; only then the lane learns that there is no hook for them.
+    while seen.text().matches("delta").count() < 100 {
+        std::thread::yield_now();
+    }
+    run.agent_action("search", "x");
+    run.finish("done");
+    go_on.send(()).unwrap();
+    go_on.send(()).unwrap();
+    let report = manager.shutdown(Duration::from_secs(20));
+    let outcomes = &lane(&report, "waits").outcomes;
+    assert_eq!((outcomes.delivered, outcomes.dropped.total()), (2, 0), "{report}");
+    assert_eq!(outcomes.ignored, report.events - 2);
 }

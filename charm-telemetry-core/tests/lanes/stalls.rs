@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use charm_telemetry_core::testing::MemoryWriter;
 use charm_telemetry_core::{
     DropReason, Event, EventWriter, LaneLimits, LaneState, LlmEnd, LlmStart, Manager, ManagerBuilder,
+    Registry, Report,
 };
 
-use crate::exporters::{Fails, Fine, Hangs, Panics, Sleeps, lane, small_event, stream};
+use crate::exporters::{Fails, Fine, Hangs, Panics, REGISTRATIONS, Sleeps, lane, small_event, stream};
 
 const TOKENS: usize = 10_000;
 
@@ -54,6 +55,9 @@ fn agent_time_beside_bad_exporters() -> Duration {
             .exporter("sleeps", Sleeps(Duration::from_secs(1)))
             .exporter("hangs", Hangs)
             .exporter("panics", Panics)
+            .registry(Registry::from_slice(&REGISTRATIONS).expect("there is one"))
+            .activate("panics-anew")
+            .limits(LaneLimits { first_restart: Duration::from_millis(1), ..LaneLimits::default() })
             .exporter("fine", fine.clone()),
     );
     let report = manager.shutdown(Duration::from_millis(1500));
@@ -69,9 +73,38 @@ fn agent_time_beside_bad_exporters() -> Duration {
     assert_eq!(dropped("hangs").by(DropReason::Stuck), 1);
     assert!(dropped("hangs").by(DropReason::ShutdownDeadline) >= TOKENS as u64, "{report}");
     assert!(dropped("sleeps").by(DropReason::ShutdownDeadline) >= TOKENS as u64 - 5, "{report}");
-    assert!(dropped("panics").total() >= TOKENS as u64, "{report}");
+    check_panicking(&report);
     assert_eq!(seen.events().iter().filter(|event| event["type"] == "delta").count(), TOKENS);
     took
+}
+
+/// What has a reason of its own adds up to everything, exporter by exporter and event by event.
+fn check_panicking(report: &Report) {
+    // Its hooks are those for tokens, the start and the end of the run; the others are the status, and the model's start and
+    // end.
+    let with_hook = TOKENS as u64 + 2;
+    assert_eq!(report.events, with_hook + 3, "{report}");
+
+    let once = lane(report, "panics");
+    let reasons: Vec<_> = once.outcomes.dropped.iter().collect();
+    let rest = report.events - 2;
+    assert_eq!(
+        reasons,
+        [(DropReason::ExporterPanic, 1), (DropReason::ExporterUnavailable, rest)],
+        "{report}"
+    );
+    assert_eq!((once.outcomes.ignored, once.outcomes.delivered, once.restarts), (1, 0, 0), "{report}");
+
+    let anew = lane(report, "panics-anew");
+    let by = |reason| anew.outcomes.dropped.by(reason);
+    let (panics, waited) = (by(DropReason::ExporterPanic), by(DropReason::ShutdownDeadline));
+    assert!(panics > 1, "it was built again: {report}");
+    assert_eq!(panics + waited, anew.outcomes.dropped.total(), "for no other reason: {report}");
+    assert_eq!(anew.outcomes.ignored + panics + waited, report.events, "{report}");
+    assert_eq!(anew.outcomes.delivered, 0, "{report}");
+    assert!(anew.outcomes.ignored <= 3, "{report}");
+    // One restart for each panic, but for the last one if the end came first.
+    assert!((panics - 1..=panics).contains(&anew.restarts), "{report}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use charm_telemetry_core::{Environment, Problems, Registry};
 
 use crate::exit::Exit;
 use crate::project::{Project, environment_of, has_manifest};
-use crate::run::telemetry_environment;
+use crate::run::{self, all_problems, telemetry_environment};
 use crate::words::say;
 
 /// A spool and its surroundings.
@@ -34,7 +34,8 @@ impl Place {
         if !has_manifest(folder) {
             return Self::of_files(folder);
         }
-        let project = Project::read(folder).map_err(|problems| refuse(&problems.sorted()))?;
+        let project = Project::read(folder)
+            .map_err(|faulty| refuse(&all_problems(*faulty, run::Place::Here).sorted()))?;
         Self::new(telemetry_environment(&project), project.secrets)
     }
 

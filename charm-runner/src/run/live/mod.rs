@@ -4,14 +4,16 @@
 
 mod paint;
 mod plain;
+mod screen;
 mod summary;
 
-use std::io::{self, Write};
+use std::io;
 
 use charm_telemetry_core::{Event, EventKind, EventWriter, StreamEvent};
 use serde_json::Value;
 
 use paint::{Paint, Style};
+use screen::Screen;
 use summary::Summary;
 
 /// Of a tool's input and output so many characters are shown.
@@ -20,7 +22,9 @@ const SHOWN: usize = 160;
 /// Writes a run for a person.
 pub(super) struct LiveView {
     paint: Paint,
+    /// What was said since the last flush.
     text: String,
+    screen: Screen,
     /// The cursor stands behind tokens or a partial line.
     in_line: bool,
     summary: Summary,
@@ -31,6 +35,7 @@ impl LiveView {
         Self {
             paint: Paint::for_terminal(),
             text: String::new(),
+            screen: Screen::of_stdout(),
             in_line: false,
             summary: Summary::default(),
         }
@@ -117,20 +122,22 @@ impl EventWriter for LiveView {
     }
 
     fn flush(&mut self) -> io::Result<bool> {
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(self.text.as_bytes())?;
-        stdout.flush()?;
+        self.screen.push(&self.text);
         self.text.clear();
-        Ok(true)
+        self.screen.flush()
     }
 
     fn is_full(&self) -> bool {
-        false
+        self.screen.is_full()
     }
 }
 
 impl Drop for LiveView {
     fn drop(&mut self) {
+        // It was given its time: the account of the run does not wait for the last line of it.
+        if self.screen.is_behind() {
+            return;
+        }
         self.end_line();
         self.end_summary();
         let _: io::Result<bool> = self.flush();
