@@ -226,6 +226,8 @@ pub struct TokenUsage {
     pub total_tokens: Option<u64>,
     /// Of the input, those that were read from the provider's cache.
     pub cache_read_tokens: Option<u64>,
+    /// Of the input, those that were written to the provider's cache.
+    pub cache_write_tokens: Option<u64>,
     /// Of the output, those spent on reasoning.
     pub reasoning_tokens: Option<u64>,
 }

@@ -147,6 +147,7 @@ fn token_usage(usage: bridge::TokenUsage) -> TokenUsage {
     tokens.output_tokens = usage.output_tokens;
     tokens.total_tokens = usage.total_tokens;
     tokens.cache_read_tokens = usage.cache_read;
+    tokens.cache_write_tokens = usage.cache_creation;
     tokens.reasoning_tokens = usage.reasoning;
     tokens
 }

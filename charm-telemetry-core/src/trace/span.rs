@@ -488,6 +488,7 @@ impl RunTotals {
             (&mut sum.output_tokens, usage.output_tokens),
             (&mut sum.total_tokens, usage.total_tokens),
             (&mut sum.cache_read_tokens, usage.cache_read_tokens),
+            (&mut sum.cache_write_tokens, usage.cache_write_tokens),
             (&mut sum.reasoning_tokens, usage.reasoning_tokens),
         ] {
             if let Some(more) = more {

@@ -164,6 +164,7 @@ fn metrics(span: &FinishedSpan) -> Value {
             ("output_tokens", usage.output_tokens),
             ("total_tokens", usage.total_tokens.or_else(sum)),
             ("cache_read_input_tokens", usage.cache_read_tokens),
+            ("cache_write_input_tokens", usage.cache_write_tokens),
             ("reasoning_output_tokens", usage.reasoning_tokens),
         ] {
             metrics.extend(count.map(|count| (name.to_owned(), count.into())));

@@ -87,10 +87,12 @@ fn usage(usage: &TokenUsage) -> Value {
     put(&mut object, "input_tokens", usage.input_tokens);
     put(&mut object, "output_tokens", usage.output_tokens);
     put(&mut object, "total_tokens", usage.total_tokens.or(sum));
-    let cached = usage.cache_read_tokens.map(|tokens| json!({ "cache_read": tokens }));
-    let reasoning = usage.reasoning_tokens.map(|tokens| json!({ "reasoning": tokens }));
-    put(&mut object, "input_token_details", cached);
-    put(&mut object, "output_token_details", reasoning);
+    let (mut input, mut output) = (Map::new(), Map::new());
+    put(&mut input, "cache_read", usage.cache_read_tokens);
+    put(&mut input, "cache_creation", usage.cache_write_tokens);
+    put(&mut output, "reasoning", usage.reasoning_tokens);
+    put(&mut object, "input_token_details", (!input.is_empty()).then_some(input));
+    put(&mut object, "output_token_details", (!output.is_empty()).then_some(output));
     object.into()
 }
 

@@ -102,11 +102,11 @@ pub(crate) fn known_name(span: &FinishedSpan) -> Option<&str> {
     (!name.is_empty() && name != span.head.kind.name()).then_some(name)
 }
 
-/// Tokens of the prompt, those from the cache included. Some providers count these apart: a part cannot be larger than
+/// Tokens of the prompt, those from and for the cache included. Some providers count these apart: a part cannot be larger than
 /// the whole.
 pub(crate) fn input_tokens(span: &FinishedSpan) -> Option<u64> {
     let usage = span.usage?;
-    let cached = usage.cache_read_tokens.unwrap_or(0);
+    let cached = usage.cache_read_tokens.unwrap_or(0).saturating_add(usage.cache_write_tokens.unwrap_or(0));
     usage.input_tokens.map(|tokens| if cached > tokens { tokens.saturating_add(cached) } else { tokens })
 }
 
@@ -181,6 +181,8 @@ fn llm<'a>(span: &'a FinishedSpan, all: &mut Vec<Attribute<'a>>) {
             (semconv::INPUT_TOKENS, input_tokens(span)),
             (semconv::OUTPUT_TOKENS, usage.output_tokens),
             (semconv::CACHE_READ_TOKENS, usage.cache_read_tokens),
+            (semconv::CACHE_CREATION_TOKENS, usage.cache_write_tokens),
+            (semconv::CACHE_WRITE_TOKENS, usage.cache_write_tokens),
             (semconv::REASONING_TOKENS, usage.reasoning_tokens),
         ] {
             all.extend(tokens.map(|tokens| attribute(key, tokens)));

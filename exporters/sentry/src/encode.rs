@@ -218,7 +218,9 @@ fn add_usage(attributes: &mut Attributes<'_>, usage: &TokenUsage) {
         (None, part) => part,
         (all, _) => all,
     };
-    let input = whole(usage.input_tokens, usage.cache_read_tokens);
+    let cached = [usage.cache_read_tokens, usage.cache_write_tokens];
+    let cached = cached.into_iter().flatten().reduce(u64::saturating_add);
+    let input = whole(usage.input_tokens, cached);
     let output = whole(usage.output_tokens, usage.reasoning_tokens);
     let changed = input != usage.input_tokens || output != usage.output_tokens;
     let sum = input.zip(output).map(|(input, output)| input.saturating_add(output));
@@ -228,6 +230,8 @@ fn add_usage(attributes: &mut Attributes<'_>, usage: &TokenUsage) {
     attributes.set_some("gen_ai.usage.total_tokens", total);
     attributes.set_some("gen_ai.usage.cache_read.input_tokens", usage.cache_read_tokens);
     attributes.set_some("gen_ai.usage.input_tokens.cached", usage.cache_read_tokens);
+    attributes.set_some("gen_ai.usage.cache_creation.input_tokens", usage.cache_write_tokens);
+    attributes.set_some("gen_ai.usage.input_tokens.cache_write", usage.cache_write_tokens);
     attributes.set_some("gen_ai.usage.reasoning.output_tokens", usage.reasoning_tokens);
     attributes.set_some("gen_ai.usage.output_tokens.reasoning", usage.reasoning_tokens);
 }

@@ -99,6 +99,9 @@ def usage_of(response, answer):
             name = {"cached_tokens": "cache_read", "reasoning_tokens": "reasoning"}.get(key, key)
             if isinstance(value, int) and name in ("cache_read", "cache_creation", "reasoning"):
                 usage[name] = value
+    if "cache_read_input_tokens" in got or "cache_creation_input_tokens" in got:
+        # Anthropic's own names: there the cache is counted besides the input, everywhere else within it.
+        usage["input_tokens"] = sum(usage.get(name, 0) for name in ("input_tokens", "cache_read", "cache_creation"))
     if "total_tokens" not in usage and {"input_tokens", "output_tokens"} <= set(usage):
         usage["total_tokens"] = usage["input_tokens"] + usage["output_tokens"]
     return usage

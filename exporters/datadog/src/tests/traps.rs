@@ -66,16 +66,18 @@ fn tokens_that_nobody_counted_are_not_sent_as_zero() {
 fn tokens_are_sent_as_they_were_counted_and_summed_if_the_provider_did_not() {
     let mut usage = TokenUsage::default();
     (usage.input_tokens, usage.output_tokens) = (Some(12), Some(5));
-    (usage.cache_read_tokens, usage.reasoning_tokens) = (Some(4), Some(2));
+    (usage.cache_read_tokens, usage.cache_write_tokens) = (Some(4), Some(3));
+    usage.reasoning_tokens = Some(2);
     for format in BOTH {
         let spans = arrived(format, |harness| model(harness, LlmEnd::new().usage(usage)));
         let metrics = &named(&spans, "gpt-x")["metrics"];
-        let expected = [12, 5, 17, 4, 2].map(Value::from);
+        let expected = [12, 5, 17, 4, 3, 2].map(Value::from);
         let names = [
             "input_tokens",
             "output_tokens",
             "total_tokens",
             "cache_read_input_tokens",
+            "cache_write_input_tokens",
             "reasoning_output_tokens",
         ];
         assert_eq!(names.map(|name| metrics[name].clone()), expected);

@@ -223,13 +223,14 @@ fn numbers_that_are_too_large_and_half_characters_are_no_reason_for_a_refusal() 
 fn tokens_and_the_model_are_where_the_cost_is_computed_from() {
     let mut usage = TokenUsage::new(7, 3);
     usage.cache_read_tokens = Some(4);
+    usage.cache_write_tokens = Some(1);
     usage.reasoning_tokens = Some(2);
     let run = one_call(LlmStart::new("zz").provider("openai"), LlmEnd::new().model("zz-2025").usage(usage));
     let expected = json!({
         "ls_provider": "openai", "ls_model_name": "zz", "ls_model_type": "chat", "charm_response_model": "zz-2025",
         "usage_metadata": {
             "input_tokens": 7, "output_tokens": 3, "total_tokens": 10,
-            "input_token_details": { "cache_read": 4 }, "output_token_details": { "reasoning": 2 },
+            "input_token_details": { "cache_read": 4, "cache_creation": 1 }, "output_token_details": { "reasoning": 2 },
         },
     });
     assert_eq!(*run.metadata(), expected);

@@ -127,10 +127,15 @@ fn cached_tokens_that_are_counted_apart_are_counted_in() {
         trace.llm_start(at(1, 1, 0), &LlmStart::new("claude"));
         let mut usage = TokenUsage::new(20, 5);
         usage.cache_read_tokens = Some(1000);
+        usage.cache_write_tokens = Some(300);
         trace.llm_end(at(2, 1, 0), &LlmEnd::new().usage(usage));
     });
     let span = wire(&spans[0], &options());
-    assert_eq!(any(&span, "gen_ai.usage.input_tokens"), Some(Any::IntValue(1020)));
+    assert_eq!(any(&span, "gen_ai.usage.input_tokens"), Some(Any::IntValue(1320)));
+    // The older and the newer name.
+    for name in ["cache_creation", "cache_write"] {
+        assert_eq!(any(&span, &format!("gen_ai.usage.{name}.input_tokens")), Some(Any::IntValue(300)));
+    }
 }
 
 #[test]

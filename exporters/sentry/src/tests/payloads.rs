@@ -193,11 +193,14 @@ fn a_span_under_a_remote_one_is_a_segment_with_a_parent() {
 #[test]
 fn cached_tokens_that_were_counted_besides_the_input_are_added_to_it() {
     let mut usage = TokenUsage::new(3, 5);
-    (usage.cache_read_tokens, usage.total_tokens) = (Some(100), Some(8));
+    (usage.cache_read_tokens, usage.cache_write_tokens) = (Some(100), Some(20));
+    usage.total_tokens = Some(8);
     let span = one_chat(&LlmStart::new("claude"), &LlmEnd::new().usage(usage));
     let attributes = attributes(&span_item(&span, &profile()));
-    assert_eq!(attributes["gen_ai.usage.input_tokens"], 103);
-    assert_eq!(attributes["gen_ai.usage.total_tokens"], 108);
+    assert_eq!(attributes["gen_ai.usage.input_tokens"], 123);
+    assert_eq!(attributes["gen_ai.usage.total_tokens"], 128);
+    assert_eq!(attributes["gen_ai.usage.cache_creation.input_tokens"], 20);
+    assert_eq!(attributes["gen_ai.usage.input_tokens.cache_write"], 20, "the old name, too");
 }
 
 #[test]
