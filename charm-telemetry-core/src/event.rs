@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::value::RawValue;
 
+use crate::event_text::{ErrorText, ToolInput};
 use crate::id::{CallId, RunId};
 use crate::stream_event::StreamEvent;
 
@@ -99,14 +100,14 @@ pub enum EventKind {
     /// A run failed.
     Error {
         /// What went wrong, for a person.
-        error: String,
+        error: ErrorText,
     },
     /// A tool was called.
     ToolStart {
         /// The tool.
         tool_name: Arc<str>,
         /// Its input as text.
-        input: String,
+        input: ToolInput,
     },
     /// A tool answered.
     ToolEnd {
@@ -120,7 +121,7 @@ pub enum EventKind {
         /// The tool.
         tool_name: Arc<str>,
         /// What went wrong.
-        error: String,
+        error: ErrorText,
     },
     /// A model was called.
     LlmStart(Box<LlmStart>),
@@ -134,7 +135,7 @@ pub enum EventKind {
     /// A call of a model failed.
     LlmError {
         /// What went wrong.
-        error: String,
+        error: ErrorText,
     },
     /// Documents are searched for.
     RetrieverStart {
@@ -151,7 +152,7 @@ pub enum EventKind {
     /// A search failed.
     RetrieverError {
         /// What went wrong.
-        error: String,
+        error: ErrorText,
     },
     /// The agent decided to use a tool.
     AgentAction {
@@ -316,11 +317,11 @@ impl EventKind {
             Self::RunStart { inputs: json }
             | Self::RunEnd { outputs: json }
             | Self::RetrieverEnd { documents: json } => json.get().len(),
-            Self::Error { error } | Self::LlmError { error } | Self::RetrieverError { error } => error.len(),
+            Self::Error { error } | Self::LlmError { error } | Self::RetrieverError { error } => error.size(),
             Self::RetrieverStart { name, query } => name.len() + query.len(),
-            Self::ToolStart { tool_name, input: text }
-            | Self::ToolEnd { tool_name, output: text }
-            | Self::ToolError { tool_name, error: text } => tool_name.len() + text.len(),
+            Self::ToolStart { tool_name, input } => tool_name.len() + input.size(),
+            Self::ToolEnd { tool_name, output } => tool_name.len() + output.len(),
+            Self::ToolError { tool_name, error } => tool_name.len() + error.size(),
             Self::LlmStart(start) => optional_len(start.input.as_deref()),
             Self::LlmEnd(end) => optional_len(end.output.as_deref()),
             Self::LlmNewToken { token } => token.len(),

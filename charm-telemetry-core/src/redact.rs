@@ -13,6 +13,7 @@ use aho_corasick::{AhoCorasick, Input, MatchKind};
 use serde_json::value::RawValue;
 
 use crate::event::EventKind;
+use crate::event_text::ErrorText;
 
 /// Shorter values are left alone: `prod` or `1` would take half of every text with it.
 const SHORTEST: usize = 6;
@@ -101,13 +102,17 @@ impl Redactor {
             EventKind::RunStart { inputs: json }
             | EventKind::RunEnd { outputs: json }
             | EventKind::RetrieverEnd { documents: json } => self.raw(json),
-            EventKind::Error { error: text }
-            | EventKind::LlmError { error: text }
-            | EventKind::RetrieverStart { query: text, .. }
-            | EventKind::RetrieverError { error: text }
-            | EventKind::ToolStart { input: text, .. }
-            | EventKind::ToolEnd { output: text, .. }
-            | EventKind::ToolError { error: text, .. } => self.string(text),
+            EventKind::Error { error }
+            | EventKind::LlmError { error }
+            | EventKind::RetrieverError { error }
+            | EventKind::ToolError { error, .. } => self.error(error),
+            EventKind::ToolStart { input, .. } => {
+                self.string(&mut input.text);
+                input.arguments.iter_mut().for_each(|json| self.raw(json));
+            }
+            EventKind::RetrieverStart { query: text, .. } | EventKind::ToolEnd { output: text, .. } => {
+                self.string(text);
+            }
             EventKind::AgentAction { tool, tool_input } => {
                 self.string(tool);
                 self.string(tool_input);
@@ -145,6 +150,13 @@ impl Redactor {
     fn shared(&self, text: &mut Arc<str>) {
         if let Cow::Owned(clean) = self.text(text) {
             *text = clean.into();
+        }
+    }
+
+    fn error(&self, error: &mut ErrorText) {
+        self.string(&mut error.text);
+        if let Some(detail) = &mut error.detail {
+            detail.error_type.iter_mut().chain(&mut detail.traceback).for_each(|text| self.string(text));
         }
     }
 

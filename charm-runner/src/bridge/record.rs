@@ -44,6 +44,12 @@ pub enum Record {
         call: String,
         /// The error's text.
         error: String,
+        /// Its class, with its module if that is not Python's own.
+        #[serde(default)]
+        error_type: String,
+        /// Where it happened, if it was raised.
+        #[serde(default)]
+        traceback: String,
     },
     /// A tool starts.
     ToolStart {
@@ -55,6 +61,8 @@ pub enum Record {
         tool: String,
         /// Its input, as Python's `str` shows it.
         input: String,
+        /// Its arguments, if the framework tells them.
+        arguments: Option<Value>,
     },
     /// A tool has ended.
     ToolEnd {
@@ -73,6 +81,12 @@ pub enum Record {
         tool: String,
         /// The error's text.
         error: String,
+        /// Its class, with its module if that is not Python's own.
+        #[serde(default)]
+        error_type: String,
+        /// Where it happened, if it was raised.
+        #[serde(default)]
+        traceback: String,
     },
     /// An agent has decided to use a tool.
     AgentAction {
@@ -113,6 +127,12 @@ pub enum Record {
         name: String,
         /// The error's text.
         error: String,
+        /// Its class, with its module if that is not Python's own.
+        #[serde(default)]
+        error_type: String,
+        /// Where it happened, if it was raised.
+        #[serde(default)]
+        traceback: String,
     },
     /// Something that the bridge has to say to the person who runs it.
     Log {

@@ -4,7 +4,9 @@
 
 use std::collections::HashMap;
 
-use charm_telemetry_core::{EventKind, LlmCall, LlmEnd, LlmStart, RetrieverCall, Run, TokenUsage, ToolCall};
+use charm_telemetry_core::{
+    ErrorText, EventKind, LlmCall, LlmEnd, LlmStart, RetrieverCall, Run, TokenUsage, ToolCall, ToolInput,
+};
 use serde_json::Value;
 
 use crate::bridge::{self, Record};
@@ -54,15 +56,19 @@ impl Calls {
                     other => self.put_back(call, other, run, EventKind::LlmEnd(Box::new(end))),
                 }
             }
-            Record::LlmError { call, error } => match self.open.remove(&call) {
-                Some(Open::Llm(open)) => open.fail(&error),
-                other => self.put_back(call, other, run, EventKind::LlmError { error }),
-            },
-            Record::ToolStart { call, parent, tool, input } => {
+            Record::LlmError { call, error, error_type, traceback } => {
+                let error = ErrorText::new(error).error_type(error_type).traceback(traceback);
+                match self.open.remove(&call) {
+                    Some(Open::Llm(open)) => open.fail(error),
+                    other => self.put_back(call, other, run, EventKind::LlmError { error }),
+                }
+            }
+            Record::ToolStart { call, parent, tool, input, arguments } => {
+                let input = tool_input(input, arguments.as_ref());
                 let opened = match parent.and_then(|parent| self.open.get(&parent)) {
-                    Some(Open::Tool(parent)) => parent.tool_call(&tool, &input),
-                    Some(Open::Llm(parent)) => parent.tool_call(&tool, &input),
-                    Some(Open::Retriever(_)) | None => run.tool_call(&tool, &input),
+                    Some(Open::Tool(parent)) => parent.tool_call(&tool, input),
+                    Some(Open::Llm(parent)) => parent.tool_call(&tool, input),
+                    Some(Open::Retriever(_)) | None => run.tool_call(&tool, input),
                 };
                 self.open.insert(call, Open::Tool(opened));
             }
@@ -72,12 +78,20 @@ impl Calls {
                     self.put_back(call, other, run, EventKind::ToolEnd { tool_name: tool.into(), output });
                 }
             },
-            Record::ToolError { call, tool, error } => match self.open.remove(&call) {
-                Some(Open::Tool(open)) => open.fail(&error),
-                other => {
-                    self.put_back(call, other, run, EventKind::ToolError { tool_name: tool.into(), error });
+            Record::ToolError { call, tool, error, error_type, traceback } => {
+                let error = ErrorText::new(error).error_type(error_type).traceback(traceback);
+                match self.open.remove(&call) {
+                    Some(Open::Tool(open)) => open.fail(error),
+                    other => {
+                        self.put_back(
+                            call,
+                            other,
+                            run,
+                            EventKind::ToolError { tool_name: tool.into(), error },
+                        );
+                    }
                 }
-            },
+            }
             Record::RetrieverStart { call, name, query, .. } => {
                 self.open.insert(call, Open::Retriever(run.retriever_call(&name, &query)));
             }
@@ -85,10 +99,14 @@ impl Calls {
                 Some(Open::Retriever(open)) => open.finish(&documents),
                 other => self.put_back_only(call, other),
             },
-            Record::RetrieverError { call, error, .. } => match self.open.remove(&call) {
-                Some(Open::Retriever(open)) => open.fail(&error),
-                other => self.put_back_only(call, other),
-            },
+            Record::RetrieverError { call, error, error_type, traceback, .. } => {
+                match self.open.remove(&call) {
+                    Some(Open::Retriever(open)) => {
+                        open.fail(ErrorText::new(error).error_type(error_type).traceback(traceback));
+                    }
+                    other => self.put_back_only(call, other),
+                }
+            }
             _ => {}
         }
     }
@@ -111,6 +129,14 @@ impl Calls {
     fn put_back(&mut self, call: String, other: Option<Open>, run: &Run, kind: EventKind) {
         self.put_back_only(call, other);
         run.emit(kind);
+    }
+}
+
+fn tool_input(text: String, arguments: Option<&Value>) -> ToolInput {
+    let input = ToolInput::new(text);
+    match arguments {
+        Some(arguments) => input.arguments(arguments),
+        None => input,
     }
 }
 

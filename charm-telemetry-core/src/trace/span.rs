@@ -212,10 +212,12 @@ pub enum SpanStatus {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SpanError {
-    /// The class of the error, if its text tells: `ValueError` of `ValueError: no such city`.
+    /// The class of the error: as the agent's side told it, else if the text does: `ValueError` of `ValueError: no such city`.
     pub error_type: Option<String>,
     /// The whole text.
     pub message: String,
+    /// Where it happened, if the agent's side told that beside the text. It may quote what it happened with.
+    pub traceback: Option<String>,
     /// On agent spans: the call whose error failed the run, so that one failure need not be told twice.
     pub origin: Option<Arc<SpanHead>>,
 }

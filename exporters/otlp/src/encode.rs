@@ -280,7 +280,9 @@ fn exception(span: &FinishedSpan) -> Option<Event<'_>> {
     let class = error.error_type.as_deref().map(|class| attribute(semconv::EXCEPTION_TYPE, class));
     let told = !span.content_withheld && !error.message.is_empty();
     let message = told.then(|| attribute(semconv::EXCEPTION_MESSAGE, error.message.as_str()));
-    let attributes: Vec<_> = class.into_iter().chain(message).collect();
+    let stack = error.traceback.as_deref().filter(|_| !span.content_withheld);
+    let stack = stack.map(|stack| attribute(semconv::EXCEPTION_STACKTRACE, stack));
+    let attributes: Vec<_> = class.into_iter().chain(message).chain(stack).collect();
     let nanos = nanos(span.end).max(nanos(span.head.start));
     (!attributes.is_empty()).then(|| Event { name: "exception".into(), nanos, attributes })
 }

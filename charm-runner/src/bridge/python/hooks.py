@@ -133,7 +133,7 @@ def on_llm_end(self, response=None, *, run_id=None, **_):
 @guarded
 def on_llm_error(self, error=None, *, run_id=None, **_):
     call, _ = closed("llm", run_id)
-    emit("llm_error", call + ',"error":' + quote(error))
+    emit("llm_error", call + "," + wrong(error))
 
 
 @guarded
@@ -173,7 +173,7 @@ def on_retriever_end(self, documents=None, *, run_id=None, **_):
 @guarded
 def on_retriever_error(self, error=None, *, run_id=None, **_):
     call, name = closed("retriever", run_id)
-    emit("retriever_error", '%s,"name":%s,"error":%s' % (call, quote(name), quote(error)))
+    emit("retriever_error", '%s,"name":%s,%s' % (call, quote(name), wrong(error)))
 
 
 for flag in ("agent", "chain", "chat_model", "llm", "retriever"):
