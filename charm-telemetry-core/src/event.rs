@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::event_text::{ErrorText, ToolInput};
 use crate::id::{CallId, RunId};
+use crate::model_parameters::ModelParameters;
 use crate::stream_event::StreamEvent;
 
 /// One event of one run.
@@ -182,6 +183,8 @@ pub struct LlmStart {
     pub provider: Option<String>,
     /// The prompt or the messages, as JSON.
     pub input: Option<Box<RawValue>>,
+    /// What is asked for besides.
+    pub parameters: ModelParameters,
 }
 
 /// What is known when a model's answer is complete.
@@ -243,6 +246,13 @@ impl LlmStart {
     #[must_use]
     pub fn provider(mut self, provider: impl Into<String>) -> Self {
         self.provider = Some(provider.into());
+        self
+    }
+
+    /// Adds what is asked for besides the prompt.
+    #[must_use]
+    pub fn parameters(mut self, parameters: ModelParameters) -> Self {
+        self.parameters = parameters;
         self
     }
 

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use charm_telemetry_core::ModelParameters;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -26,6 +27,9 @@ pub enum Record {
         provider: Option<String>,
         /// A chat: a list of `{role, content, tool_calls?, name?, tool_call_id?}`. A completion: the prompt.
         input: Option<Value>,
+        /// What is asked for besides.
+        #[serde(default)]
+        parameters: ModelParameters,
     },
     /// The model has answered.
     LlmEnd {

@@ -40,8 +40,8 @@ impl Calls {
 
     pub(super) fn record(&mut self, run: &Run, record: Record) {
         match record {
-            Record::LlmStart { call, parent, model, provider, input } => {
-                let start = llm_start(model, provider, input.as_ref());
+            Record::LlmStart { call, parent, model, provider, input, parameters } => {
+                let start = llm_start(model, provider, input.as_ref()).parameters(parameters);
                 let opened = match parent.and_then(|parent| self.open.get(&parent)) {
                     Some(Open::Tool(parent)) => parent.llm_call(start),
                     Some(Open::Llm(parent)) => parent.llm_call(start),

@@ -219,6 +219,7 @@ impl TraceAssembler {
         let Some(call) = run.start_call(desk, &moment, opening) else { return };
         call.model = model;
         call.provider = start.provider.as_deref().map(name);
+        call.parameters = start.parameters;
         call.input = start.input.as_deref().and_then(|input| desk.json(input, &mut call.charge));
         report_start(desk, call, conversation.as_ref());
     }

@@ -15,6 +15,7 @@ use super::ids::{SpanId, TraceId};
 use super::traceparent::TraceParent;
 use crate::event::TokenUsage;
 use crate::id::{CallId, RunId};
+use crate::model_parameters::ModelParameters;
 
 /// What a span is about.
 ///
@@ -150,6 +151,8 @@ pub struct FinishedSpan {
     pub response_model: Option<Arc<str>>,
     /// Who serves the model.
     pub provider: Option<Arc<str>>,
+    /// What was asked of the model besides the prompt.
+    pub parameters: ModelParameters,
     /// What a call of a model consumed. Not on agent spans: see [`totals`](Self::totals).
     pub usage: Option<TokenUsage>,
     /// The stream of tokens, if there was one.

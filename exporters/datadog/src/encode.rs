@@ -135,6 +135,12 @@ fn metadata(span: &FinishedSpan) -> Map<String, Value> {
     };
     let flag = |set: bool| set.then_some(Value::Bool(true));
     let cut = |content: &Option<Content>| flag(content.as_ref().is_some_and(Content::is_truncated));
+    for (name, value) in span.parameters.integers() {
+        put(name, Some(value.into()));
+    }
+    for (name, value) in span.parameters.doubles() {
+        put(name, Some(value.into()));
+    }
     put("suspended", flag(span.suspended));
     put("start_missing", flag(span.start_missing));
     put("content_withheld", flag(span.content_withheld));

@@ -176,6 +176,17 @@ fn llm<'a>(span: &'a FinishedSpan, all: &mut Vec<Attribute<'a>>) {
     all.extend(span.model.as_deref().map(|model| attribute(semconv::REQUEST_MODEL, model)));
     let response_model = span.response_model.as_deref().or(span.model.as_deref());
     all.extend(response_model.map(|model| attribute(semconv::RESPONSE_MODEL, model)));
+    for (name, value) in span.parameters.integers() {
+        let key = format!("{}{name}", semconv::REQUEST_PREFIX);
+        // A double in v1.41, an integer later.
+        #[expect(clippy::cast_precision_loss, reason = "nobody chooses among 2^53 tokens")]
+        all.push(if name == "top_k" { attribute(key, value as f64) } else { attribute(key, value) });
+    }
+    all.extend(
+        span.parameters
+            .doubles()
+            .map(|(name, value)| attribute(format!("{}{name}", semconv::REQUEST_PREFIX), value)),
+    );
     if let Some(usage) = &span.usage {
         for (key, tokens) in [
             (semconv::INPUT_TOKENS, input_tokens(span)),

@@ -11,6 +11,8 @@ pub(crate) const AGENT_NAME: &str = "gen_ai.agent.name";
 pub(crate) const AGENT_VERSION: &str = "gen_ai.agent.version";
 pub(crate) const CONVERSATION_ID: &str = "gen_ai.conversation.id";
 pub(crate) const REQUEST_MODEL: &str = "gen_ai.request.model";
+/// Before the names of the parameters of a model.
+pub(crate) const REQUEST_PREFIX: &str = "gen_ai.request.";
 pub(crate) const REQUEST_STREAM: &str = "gen_ai.request.stream";
 pub(crate) const RESPONSE_MODEL: &str = "gen_ai.response.model";
 pub(crate) const FINISH_REASONS: &str = "gen_ai.response.finish_reasons";

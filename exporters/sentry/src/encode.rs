@@ -14,7 +14,7 @@ use charm_telemetry_core::TokenUsage;
 use charm_telemetry_core::trace::{FinishedSpan, SpanHead, SpanKind, SpanStatus};
 use serde::Serialize;
 
-use crate::attributes::{Attributes, Typed};
+use crate::attributes::{Attribute, Attributes, Typed};
 use crate::messages::{Conversation, Message, Part, cut};
 use crate::profile::{ORIGIN, PLATFORM, Profile, SDK_NAME, SDK_VERSION, TraceHeader};
 
@@ -199,6 +199,14 @@ fn add_model<'a>(attributes: &mut Attributes<'a>, span: &'a FinishedSpan) {
     attributes.set_some("gen_ai.provider.name", span.provider.as_deref());
     attributes.set_some("gen_ai.request.model", span.model.as_deref());
     attributes.set_some("gen_ai.response.model", answered);
+    for (name, value) in span.parameters.integers() {
+        // Sentry's conventions have it as a text.
+        let value = if name == "seed" { value.to_string().into() } else { Attribute::from(value) };
+        attributes.set(format!("gen_ai.request.{name}"), value);
+    }
+    for (name, value) in span.parameters.doubles() {
+        attributes.set(format!("gen_ai.request.{name}"), value);
+    }
     attributes.set("gen_ai.response.streaming", span.streaming.is_some());
     let first = span.streaming.and_then(|streaming| streaming.time_to_first_token);
     if let Some(first) = first {

@@ -44,6 +44,29 @@ def first(source, *names):
             return source[name]
 
 
+WHOLE = {"max_tokens": ("max_tokens", "max_completion_tokens", "max_output_tokens"), "top_k": ("top_k",), "seed": ("seed",)}
+
+
+def parameters(metadata, *sources):
+    told = {}
+    for name in ("temperature", "top_p", "frequency_penalty", "presence_penalty", *WHOLE):
+        kind = int if name in WHOLE else (int, float)
+        values = [first_of(source, *WHOLE.get(name, (name,))) for source in sources]
+        for value in (first_of(metadata, "ls_" + name), *values):
+            if isinstance(value, kind) and not isinstance(value, bool) and abs(value) < 2**63:
+                if name not in WHOLE or value >= 0:
+                    told[name] = value
+                break
+    return told
+
+
+def first_of(source, *names):
+    # Unlike `first` it takes a zero.
+    for name in names:
+        if isinstance(source, dict) and source.get(name) is not None:
+            return source[name]
+
+
 def llm_start(serialized, given, run_id, parent_run_id, metadata, invocation_params, kwargs):
     head = opened("llm", "", run_id, parent_run_id)
     params = invocation_params or kwargs.get("kwargs") or {}
@@ -52,7 +75,9 @@ def llm_start(serialized, given, run_id, parent_run_id, metadata, invocation_par
     model = first(metadata, "ls_model_name") or first(params, *names) or first(inner, *names)
     path = first(serialized, "id")
     provider = first(metadata, "ls_provider") or first(params, "_type") or (path[0] if path else None)
-    emit("llm_start", head + field("model", model) + field("provider", provider) + ',"input":' + dump(given))
+    asked = parameters(metadata, params, inner)
+    body = head + field("model", model) + field("provider", provider) + ',"input":' + dump(given)
+    emit("llm_start", body + (',"parameters":' + dump(asked) if asked else ""))
 
 
 @guarded
