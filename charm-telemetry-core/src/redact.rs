@@ -316,6 +316,7 @@ fn place_in_json(json: &str, found: Range<usize>) -> Option<(Range<usize>, bool)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event_text::ToolInput;
 
     fn check(value: &str, json: &str, expected: &str) {
         let redactor = Redactor::new([("KEY", value)]);
@@ -350,6 +351,23 @@ mod tests {
     #[test]
     fn a_secret_never_matches_across_the_syntax_of_json() {
         check(r#"a":"bcd"#, r#"{"a":"bcd"}"#, r#"{"a":"bcd"}"#);
+    }
+
+    #[test]
+    fn what_an_event_has_besides_its_texts_is_clean_too() {
+        let redactor = Redactor::new([("KEY", "abcdef")]);
+        let error = ErrorText::new("abcdef").error_type("abcdef").traceback("in abcdef");
+        let input = ToolInput::new("abcdef").arguments(&["abcdef"]);
+        let mut events = [
+            EventKind::LlmError { error: error.clone() },
+            EventKind::ToolError { tool_name: "t".into(), error },
+            EventKind::ToolStart { tool_name: "t".into(), input },
+        ];
+        for event in &mut events {
+            redactor.event(event);
+            let said = format!("{event:?}");
+            assert!(said.contains("[KEY_REDACTED]") && !said.contains("abcdef"), "{said}");
+        }
     }
 
     #[test]

@@ -185,6 +185,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_failed_run_tells_the_class_of_its_error_and_where_it_happened() {
+        let result = r#"{"status":"error","error_type":"KeyError","message":"no"}"#;
+        let outcome = RunOutcome::from_result(result).unwrap().with_traceback("Traceback ...");
+        let expected = ErrorText::new("no").error_type("KeyError").traceback("Traceback ...");
+        assert!(matches!(&outcome.events(false)[0], EventKind::Error { error } if *error == expected));
+        assert_eq!(outcome.result().get(), result, "the object stays as it is");
+    }
+
+    #[test]
     fn a_list_is_no_result_object() {
         assert!(RunOutcome::from_result(r#"["success","x"]"#).is_err());
         assert!(RunOutcome::from_result("\"success\"").is_err());

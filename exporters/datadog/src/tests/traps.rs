@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use charm_telemetry_core::{LlmEnd, LlmStart, TokenUsage};
+use charm_telemetry_core::{ErrorText, EventKind, LlmEnd, LlmStart, TokenUsage};
 use serde_json::{Value, json};
 
 use super::{arrived, arrived_with, named, weather};
@@ -95,6 +95,35 @@ fn inputs_and_outputs_that_are_no_text_are_json_in_a_text() {
         let meta = &named(&spans, "weather_agent")["meta"];
         assert_eq!(meta["input"]["value"], r#"{"input":"hi","style":"brief"}"#);
         assert_eq!(meta["output"]["value"], r#"{"temp_c":21}"#);
+    }
+}
+
+#[test]
+fn an_error_has_its_class_and_its_stack_and_a_call_its_parameters_and_what_tools_answered() {
+    for format in BOTH {
+        let spans = arrived(format, |harness| {
+            harness.run_start(&json!({})).unwrap();
+            let call = harness.new_call();
+            harness.tool_start(call, "t", "x").unwrap();
+            let error = ErrorText::new("no sky").error_type("weather.NoSky").traceback("Traceback ...");
+            harness.feed(Some(call), EventKind::ToolError { tool_name: "t".into(), error }).unwrap();
+            let parameters = serde_json::from_str(r#"{"temperature": 0.2, "max_tokens": 9}"#).unwrap();
+            let answer = json!([{ "role": "tool", "content": "21 C", "tool_call_id": "c1", "name": "t" }]);
+            let call = harness.new_call();
+            harness.llm_start(call, LlmStart::new("m").parameters(parameters).input(&answer)).unwrap();
+            harness.llm_end(call, LlmEnd::new()).unwrap();
+            harness.run_end(&json!({})).unwrap();
+        });
+        let (tool, llm) = (&named(&spans, "t")["meta"], &named(&spans, "m")["meta"]);
+        let expected = json!({ "type": "weather.NoSky", "message": "no sky", "stack": "Traceback ..." });
+        assert_eq!(tool["error"], expected);
+        assert_eq!(
+            (&llm["metadata"]["temperature"], &llm["metadata"]["max_tokens"]),
+            (&json!(0.2), &json!(9))
+        );
+        let result = json!({ "name": "t", "result": "21 C", "tool_id": "c1", "type": "tool_result" });
+        let message = json!({ "role": "tool", "content": "", "tool_results": [result] });
+        assert_eq!(llm["input"]["messages"], json!([message]));
     }
 }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use charm_telemetry_core::testing::RecordedRequest;
 use charm_telemetry_core::trace::TelemetrySettings;
-use charm_telemetry_core::{Environment, EnvironmentReader, LlmEnd, LlmStart, StreamEvent, TokenUsage};
+use charm_telemetry_core::{
+    Environment, EnvironmentReader, ErrorText, EventKind, LlmEnd, LlmStart, StreamEvent, TokenUsage,
+};
 use serde_json::{Value, json};
 
 use super::checker::Run;
@@ -217,6 +219,27 @@ fn numbers_that_are_too_large_and_half_characters_are_no_reason_for_a_refusal() 
     let run = one_tool(r#"{"id":123456789012345678901234567890,"f":1e999}"#, r#"{"half":"\ud800"}"#);
     assert_eq!(*run.field("inputs"), json!({ "id": "123456789012345678901234567890", "f": "1e999" }));
     assert_eq!(*run.field("outputs"), json!({ "half": "\u{fffd}" }));
+}
+
+#[test]
+fn an_error_is_its_class_its_text_and_its_traceback_and_parameters_are_where_langchain_has_them() {
+    let mut runs = sent(&[], &[], |harness| {
+        harness.run_start(&json!({})).unwrap();
+        let call = harness.new_call();
+        harness.tool_start(call, "t", "x").unwrap();
+        let error = ErrorText::new("no sky").error_type("weather.NoSky").traceback("Traceback ...");
+        harness.feed(Some(call), EventKind::ToolError { tool_name: "t".into(), error }).unwrap();
+        harness.run_end(&json!({})).unwrap();
+    });
+    assert_eq!(*runs.remove(1).field("error"), json!("weather.NoSky: no sky\n\nTraceback ..."));
+    let parameters = serde_json::from_str(r#"{"temperature": 0, "max_tokens": 9, "top_k": 4}"#).unwrap();
+    let run = one_call(LlmStart::new("zz").parameters(parameters), LlmEnd::new());
+    let expected = json!({ "model": "zz", "temperature": 0.0, "max_tokens": 9, "top_k": 4 });
+    assert_eq!(run.field("extra")["invocation_params"], expected);
+    assert_eq!(
+        (&run.metadata()["ls_temperature"], &run.metadata()["ls_max_tokens"]),
+        (&json!(0.0), &json!(9))
+    );
 }
 
 #[test]
