@@ -8,20 +8,19 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::value::RawValue;
 
+use super::besides::{Besides, span_error};
 use super::context::TraceContext;
 use super::counters::TraceCounters;
-use super::desk::{Desk, name, start_of};
-use super::error_type::error_type;
-use super::limits::{MAX_ERROR_BYTES, MAX_TRACEBACK_BYTES, REMEMBERED_RUNS, TraceLimits};
+use super::desk::{Desk, name};
+use super::limits::{REMEMBERED_RUNS, TraceLimits};
 use super::moment::Moment;
 use super::open_call::Ending;
 use super::open_run::{OpenRun, Opening, report_start};
 use super::reading;
 use super::recent::Recent;
 use super::settings::TelemetrySettings;
-use super::span::{AbortReason, SpanError, SpanEvent, SpanKind, SpanStatus, TraceOutput};
+use super::span::{AbortReason, SpanEvent, SpanKind, SpanStatus, TraceOutput};
 use crate::event::{Event, EventKind, EventTime, LlmEnd, LlmStart};
-use crate::event_text::ErrorDetail;
 use crate::id::RunId;
 use crate::stream_event::StreamEvent;
 
@@ -60,13 +59,6 @@ pub struct TraceAssembler {
     seen: bool,
     /// What the next event says besides its texts.
     besides: Besides,
-}
-
-/// What an event carries that no hook hands on.
-#[derive(Debug, Default)]
-struct Besides {
-    error: Option<Box<ErrorDetail>>,
-    arguments: Option<Box<RawValue>>,
 }
 
 impl TraceAssembler {
@@ -143,16 +135,7 @@ impl TraceAssembler {
 
     /// Notes what the event has besides its texts, for the method that is called with those.
     pub(crate) fn hear(&mut self, kind: &EventKind) -> &mut Self {
-        let mut besides = Besides::default();
-        match kind {
-            EventKind::Error { error }
-            | EventKind::ToolError { error, .. }
-            | EventKind::LlmError { error }
-            | EventKind::RetrieverError { error } => besides.error.clone_from(&error.detail),
-            EventKind::ToolStart { input, .. } => besides.arguments.clone_from(&input.arguments),
-            _ => {}
-        }
-        self.besides = besides;
+        self.besides = Besides::of(kind);
         self
     }
 
@@ -398,18 +381,5 @@ impl TraceAssembler {
             let ending = Ending::new(SpanStatus::Aborted(reason), None);
             run.close(&mut self.desk, now, reason, ending, false);
         }
-    }
-}
-
-fn span_error(text: &str, detail: Option<Box<ErrorDetail>>) -> SpanError {
-    let detail = detail.map(|detail| *detail).unwrap_or_default();
-    SpanError {
-        error_type: detail.error_type.or_else(|| error_type(text).map(str::to_owned)),
-        message: start_of(text, MAX_ERROR_BYTES).to_owned(),
-        // What failed stands at the end.
-        traceback: detail.traceback.map(|text| {
-            text[text.ceil_char_boundary(text.len().saturating_sub(MAX_TRACEBACK_BYTES))..].to_owned()
-        }),
-        origin: None,
     }
 }

@@ -2,9 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use charm_telemetry_core::testing::ExporterHarness;
-use charm_telemetry_core::trace::{ContentPolicy, FinishedSpan, SpanExporter, SpanFeed, TraceContext};
-use charm_telemetry_core::{ErrorText, EventKind, HookResult, LlmEnd, LlmStart, TokenUsage};
+use charm_telemetry_core::trace::{FinishedSpan, TraceContext};
+use charm_telemetry_core::{LlmEnd, LlmStart, TokenUsage};
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
 use serde_json::{Value, json};
@@ -13,12 +12,12 @@ use super::payload::{as_protobuf, decoded};
 use super::script::*;
 use crate::encode::{EncodeOptions, nanos};
 
-fn wire(span: &FinishedSpan, options: &EncodeOptions) -> Span {
+pub(super) fn wire(span: &FinishedSpan, options: &EncodeOptions) -> Span {
     let mut request = decoded(&as_protobuf(std::slice::from_ref(span), options));
     request.resource_spans.remove(0).scope_spans.remove(0).spans.remove(0)
 }
 
-fn any(span: &Span, key: &str) -> Option<Any> {
+pub(super) fn any(span: &Span, key: &str) -> Option<Any> {
     let mut found = span.attributes.iter().filter(|attribute| attribute.key == key);
     let value = found.next()?.value.clone()?.value;
     assert!(found.next().is_none(), "{key} is there twice");
@@ -136,63 +135,6 @@ fn cached_tokens_that_are_counted_apart_are_counted_in() {
     // The older and the newer name.
     for name in ["cache_creation", "cache_write"] {
         assert_eq!(any(&span, &format!("gen_ai.usage.{name}.input_tokens")), Some(Any::IntValue(300)));
-    }
-}
-
-#[test]
-fn parameters_are_numbers_of_the_types_of_the_conventions() {
-    let spans = spans_of(&settings(), |trace| {
-        trace.run_start(at(0, 0, 0), &raw(&json!({})));
-        let told = r#"{"temperature": 0.5, "max_tokens": 100, "top_k": 40, "seed": 7}"#;
-        let start = LlmStart::new("m").parameters(serde_json::from_str(told).unwrap());
-        trace.llm_start(at(1, 1, 0), &start);
-        trace.llm_end(at(2, 1, 0), &LlmEnd::new());
-    });
-    let span = wire(&spans[0], &options());
-    for (name, value) in [
-        ("temperature", Any::DoubleValue(0.5)),
-        ("max_tokens", Any::IntValue(100)),
-        ("top_k", Any::DoubleValue(40.0)),
-        ("seed", Any::IntValue(7)),
-    ] {
-        assert_eq!(any(&span, &format!("gen_ai.request.{name}")), Some(value), "{name}");
-    }
-}
-
-#[test]
-fn an_exception_has_its_traceback_unless_content_stays_at_home() {
-    let error = ErrorText::new("no").error_type("KeyError").traceback("Traceback ...");
-    let mut harness = ExporterHarness::new(Spans::default());
-    harness.run_start(&json!({})).unwrap();
-    harness.feed(None, EventKind::Error { error }).unwrap();
-    let mut span = harness.exporter_mut().spans.remove(0);
-    let stack = |span: &FinishedSpan| {
-        let attributes = wire(span, &options()).events[0].attributes.clone();
-        attributes.iter().any(|attribute| attribute.key == "exception.stacktrace")
-    };
-    assert!(stack(&span));
-    span.withhold_content();
-    assert!(!stack(&span));
-}
-
-#[derive(Default)]
-struct Spans {
-    feed: SpanFeed,
-    spans: Vec<FinishedSpan>,
-}
-
-impl SpanExporter for Spans {
-    fn feed(&mut self) -> &mut SpanFeed {
-        &mut self.feed
-    }
-
-    fn span(&mut self, span: FinishedSpan) -> HookResult {
-        self.spans.push(span);
-        Ok(())
-    }
-
-    fn sends_content(&self, _: ContentPolicy) -> bool {
-        true
     }
 }
 
