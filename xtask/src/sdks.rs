@@ -29,7 +29,7 @@ pub(crate) fn ensure(strictness: Strictness) -> Result<String> {
     let names: Vec<_> = packages.iter().filter(compared).copied().collect();
     console::note(&format!(
         "installing the {} packages of {LIST} into {} with pip: {}, to compare what they send with what we send.\n\
-         About 90 MB, once.",
+         About 140 MB, once.",
         packages.len(),
         folder.display(),
         names.join(", ")
