@@ -12,6 +12,7 @@ use serde_json::value::to_raw_value;
 
 use crate::emit::Owner;
 use crate::event::{EventKind, LlmEnd, LlmStart};
+use crate::event_text::{ErrorText, ToolInput};
 use crate::id::CallId;
 use crate::run::Scope;
 use crate::token_stream::TokenStream;
@@ -181,7 +182,7 @@ impl LlmCall {
     }
 
     /// A tool is called within this call.
-    pub fn tool_call(&self, tool_name: &str, input: &str) -> ToolCall {
+    pub fn tool_call(&self, tool_name: &str, input: impl Into<ToolInput>) -> ToolCall {
         ToolCall::start(&self.call.scope, tool_name, input)
     }
 
@@ -196,23 +197,23 @@ impl LlmCall {
     }
 
     /// The call has failed.
-    pub fn fail(mut self, error: &str) {
-        self.call.end(EventKind::LlmError { error: error.to_owned() });
+    pub fn fail(mut self, error: impl Into<ErrorText>) {
+        self.call.end(EventKind::LlmError { error: error.into() });
     }
 }
 
 impl Drop for LlmCall {
     fn drop(&mut self) {
-        self.call.end_if_open(|| EventKind::LlmError { error: DROPPED.to_owned() });
+        self.call.end_if_open(|| EventKind::LlmError { error: DROPPED.into() });
         self.call.scope.core.hub.close_stream();
     }
 }
 
 impl ToolCall {
-    pub(crate) fn start(scope: &Scope, tool_name: &str, input: &str) -> Self {
+    pub(crate) fn start(scope: &Scope, tool_name: &str, input: impl Into<ToolInput>) -> Self {
         let call = Call::open(scope);
         let tool_name: Arc<str> = tool_name.into();
-        call.emit(EventKind::ToolStart { tool_name: Arc::clone(&tool_name), input: input.to_owned() });
+        call.emit(EventKind::ToolStart { tool_name: Arc::clone(&tool_name), input: input.into() });
         Self { call, tool_name }
     }
 
@@ -232,7 +233,7 @@ impl ToolCall {
     }
 
     /// Another tool is called within this call.
-    pub fn tool_call(&self, tool_name: &str, input: &str) -> ToolCall {
+    pub fn tool_call(&self, tool_name: &str, input: impl Into<ToolInput>) -> ToolCall {
         Self::start(&self.call.scope, tool_name, input)
     }
 
@@ -243,19 +244,17 @@ impl ToolCall {
     }
 
     /// The tool has failed.
-    pub fn fail(mut self, error: &str) {
+    pub fn fail(mut self, error: impl Into<ErrorText>) {
         let tool_name = Arc::clone(&self.tool_name);
-        self.call.end(EventKind::ToolError { tool_name, error: error.to_owned() });
+        self.call.end(EventKind::ToolError { tool_name, error: error.into() });
     }
 }
 
 impl Drop for ToolCall {
     fn drop(&mut self) {
         let tool_name = &self.tool_name;
-        self.call.end_if_open(|| EventKind::ToolError {
-            tool_name: Arc::clone(tool_name),
-            error: DROPPED.to_owned(),
-        });
+        self.call
+            .end_if_open(|| EventKind::ToolError { tool_name: Arc::clone(tool_name), error: DROPPED.into() });
     }
 }
 
@@ -277,7 +276,7 @@ impl RetrieverCall {
     }
 
     /// A tool is called within this search.
-    pub fn tool_call(&self, tool_name: &str, input: &str) -> ToolCall {
+    pub fn tool_call(&self, tool_name: &str, input: impl Into<ToolInput>) -> ToolCall {
         ToolCall::start(&self.call.scope, tool_name, input)
     }
 
@@ -290,19 +289,19 @@ impl RetrieverCall {
     pub fn finish<T: Serialize + ?Sized>(mut self, documents: &T) {
         match to_raw_value(documents) {
             Ok(documents) => self.call.end(EventKind::RetrieverEnd { documents }),
-            Err(error) => self.fail(&format!("the documents cannot be written as JSON: {error}")),
+            Err(error) => self.fail(format!("the documents cannot be written as JSON: {error}")),
         }
     }
 
     /// The search has failed.
-    pub fn fail(mut self, error: &str) {
-        self.call.end(EventKind::RetrieverError { error: error.to_owned() });
+    pub fn fail(mut self, error: impl Into<ErrorText>) {
+        self.call.end(EventKind::RetrieverError { error: error.into() });
     }
 }
 
 impl Drop for RetrieverCall {
     fn drop(&mut self) {
-        self.call.end_if_open(|| EventKind::RetrieverError { error: DROPPED.to_owned() });
+        self.call.end_if_open(|| EventKind::RetrieverError { error: DROPPED.into() });
     }
 }
 

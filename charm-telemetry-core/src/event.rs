@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::value::RawValue;
 
+use crate::event_text::{ErrorText, ToolInput};
 use crate::id::{CallId, RunId};
+use crate::model_parameters::ModelParameters;
 use crate::stream_event::StreamEvent;
 
 /// One event of one run.
@@ -99,14 +101,14 @@ pub enum EventKind {
     /// A run failed.
     Error {
         /// What went wrong, for a person.
-        error: String,
+        error: ErrorText,
     },
     /// A tool was called.
     ToolStart {
         /// The tool.
         tool_name: Arc<str>,
         /// Its input as text.
-        input: String,
+        input: ToolInput,
     },
     /// A tool answered.
     ToolEnd {
@@ -120,7 +122,7 @@ pub enum EventKind {
         /// The tool.
         tool_name: Arc<str>,
         /// What went wrong.
-        error: String,
+        error: ErrorText,
     },
     /// A model was called.
     LlmStart(Box<LlmStart>),
@@ -134,7 +136,7 @@ pub enum EventKind {
     /// A call of a model failed.
     LlmError {
         /// What went wrong.
-        error: String,
+        error: ErrorText,
     },
     /// Documents are searched for.
     RetrieverStart {
@@ -151,7 +153,7 @@ pub enum EventKind {
     /// A search failed.
     RetrieverError {
         /// What went wrong.
-        error: String,
+        error: ErrorText,
     },
     /// The agent decided to use a tool.
     AgentAction {
@@ -181,6 +183,8 @@ pub struct LlmStart {
     pub provider: Option<String>,
     /// The prompt or the messages, as JSON.
     pub input: Option<Box<RawValue>>,
+    /// What is asked for besides.
+    pub parameters: ModelParameters,
 }
 
 /// What is known when a model's answer is complete.
@@ -226,6 +230,8 @@ pub struct TokenUsage {
     pub total_tokens: Option<u64>,
     /// Of the input, those that were read from the provider's cache.
     pub cache_read_tokens: Option<u64>,
+    /// Of the input, those that were written to the provider's cache.
+    pub cache_write_tokens: Option<u64>,
     /// Of the output, those spent on reasoning.
     pub reasoning_tokens: Option<u64>,
 }
@@ -240,6 +246,13 @@ impl LlmStart {
     #[must_use]
     pub fn provider(mut self, provider: impl Into<String>) -> Self {
         self.provider = Some(provider.into());
+        self
+    }
+
+    /// Adds what is asked for besides the prompt.
+    #[must_use]
+    pub fn parameters(mut self, parameters: ModelParameters) -> Self {
+        self.parameters = parameters;
         self
     }
 
@@ -314,11 +327,11 @@ impl EventKind {
             Self::RunStart { inputs: json }
             | Self::RunEnd { outputs: json }
             | Self::RetrieverEnd { documents: json } => json.get().len(),
-            Self::Error { error } | Self::LlmError { error } | Self::RetrieverError { error } => error.len(),
+            Self::Error { error } | Self::LlmError { error } | Self::RetrieverError { error } => error.size(),
             Self::RetrieverStart { name, query } => name.len() + query.len(),
-            Self::ToolStart { tool_name, input: text }
-            | Self::ToolEnd { tool_name, output: text }
-            | Self::ToolError { tool_name, error: text } => tool_name.len() + text.len(),
+            Self::ToolStart { tool_name, input } => tool_name.len() + input.size(),
+            Self::ToolEnd { tool_name, output } => tool_name.len() + output.len(),
+            Self::ToolError { tool_name, error } => tool_name.len() + error.size(),
             Self::LlmStart(start) => optional_len(start.input.as_deref()),
             Self::LlmEnd(end) => optional_len(end.output.as_deref()),
             Self::LlmNewToken { token } => token.len(),

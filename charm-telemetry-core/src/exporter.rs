@@ -282,6 +282,11 @@ impl<'a> HookContext<'a> {
         self.event.time
     }
 
+    /// What happened.
+    pub(crate) fn kind(&self) -> &'a EventKind {
+        &self.event.kind
+    }
+
     /// What every default hook answers: events of this kind need not come again.
     ///
     /// # Errors

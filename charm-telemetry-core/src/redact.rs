@@ -15,6 +15,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::event::EventKind;
+use crate::event_text::ErrorText;
 use layers::Layers;
 use patterns::{Found, Patterns};
 
@@ -78,13 +79,17 @@ impl Redactor {
             EventKind::RunStart { inputs: json }
             | EventKind::RunEnd { outputs: json }
             | EventKind::RetrieverEnd { documents: json } => self.raw(json),
-            EventKind::Error { error: text }
-            | EventKind::LlmError { error: text }
-            | EventKind::RetrieverStart { query: text, .. }
-            | EventKind::RetrieverError { error: text }
-            | EventKind::ToolStart { input: text, .. }
-            | EventKind::ToolEnd { output: text, .. }
-            | EventKind::ToolError { error: text, .. } => self.string(text),
+            EventKind::Error { error }
+            | EventKind::LlmError { error }
+            | EventKind::RetrieverError { error }
+            | EventKind::ToolError { error, .. } => self.error(error),
+            EventKind::ToolStart { input, .. } => {
+                self.string(&mut input.text);
+                input.arguments.iter_mut().for_each(|json| self.raw(json));
+            }
+            EventKind::RetrieverStart { query: text, .. } | EventKind::ToolEnd { output: text, .. } => {
+                self.string(text);
+            }
             EventKind::AgentAction { tool, tool_input } => {
                 self.string(tool);
                 self.string(tool_input);
@@ -122,6 +127,13 @@ impl Redactor {
     fn shared(&self, text: &mut Arc<str>) {
         if let Cow::Owned(clean) = self.text(text) {
             *text = clean.into();
+        }
+    }
+
+    fn error(&self, error: &mut ErrorText) {
+        self.string(&mut error.text);
+        if let Some(detail) = &mut error.detail {
+            detail.error_type.iter_mut().chain(&mut detail.traceback).for_each(|text| self.string(text));
         }
     }
 

@@ -11,6 +11,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::call::{LlmCall, RetrieverCall, ToolCall};
 use crate::emit::{Hub, RunCore};
 use crate::event::{EventKind, LlmStart};
+use crate::event_text::ToolInput;
 use crate::id::{CallId, RunId};
 use crate::run_outcome::RunOutcome;
 use crate::stream_event::StreamEvent;
@@ -78,7 +79,7 @@ impl Run {
     }
 
     /// A tool is called now.
-    pub fn tool_call(&self, tool_name: &str, input: &str) -> ToolCall {
+    pub fn tool_call(&self, tool_name: &str, input: impl Into<ToolInput>) -> ToolCall {
         ToolCall::start(&self.scope, tool_name, input)
     }
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::event::EventKind;
+use crate::event_text::ErrorText;
 use crate::stream_event::StreamEvent;
 
 /// What an error says if its result has no message.
@@ -25,6 +26,7 @@ const UNKNOWN_ERROR: &str = "Unknown error";
 pub struct RunOutcome {
     result: Box<RawValue>,
     fields: Fields,
+    traceback: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -34,6 +36,7 @@ struct Fields {
     #[serde(deserialize_with = "even_null")]
     output: Option<Box<RawValue>>,
     message: Option<serde_json::Value>,
+    error_type: Option<serde_json::Value>,
     charm_state: Option<Box<RawValue>>,
     thread_id: Option<Box<RawValue>>,
     next_step: Option<Box<RawValue>>,
@@ -68,7 +71,7 @@ impl RunOutcome {
             return Err(serde::de::Error::custom("it is not a JSON object"));
         }
         let fields = serde_json::from_str(json)?;
-        Ok(Self { result: RawValue::from_string(json.to_owned())?, fields })
+        Ok(Self { result: RawValue::from_string(json.to_owned())?, fields, traceback: None })
     }
 
     /// Whether the run succeeded.
@@ -100,11 +103,35 @@ impl RunOutcome {
         }
     }
 
+    /// Adds where the run failed, as the language shows it: for spans, not for the result object.
+    ///
+    /// ```
+    /// # use charm_telemetry_core::RunOutcome;
+    /// let outcome = RunOutcome::error("no network").with_traceback("Traceback (most recent call last):\n ...");
+    /// assert_eq!(outcome.message(), "no network");
+    /// ```
+    #[must_use]
+    pub fn with_traceback(mut self, traceback: impl Into<String>) -> Self {
+        self.traceback = Some(traceback.into());
+        self
+    }
+
+    fn error_text(&self) -> ErrorText {
+        let mut error = ErrorText::new(self.message());
+        if let Some(class) = self.fields.error_type.as_ref().and_then(serde_json::Value::as_str) {
+            error = error.error_type(class);
+        }
+        match &self.traceback {
+            Some(traceback) => error.traceback(traceback),
+            None => error,
+        }
+    }
+
     /// What is told of it, in order.
     pub(crate) fn events(&self, streamed: bool) -> Vec<EventKind> {
         let mut events = Vec::new();
         if self.is_error() {
-            events.push(EventKind::Error { error: self.message() });
+            events.push(EventKind::Error { error: self.error_text() });
         } else {
             events.push(EventKind::RunEnd { outputs: self.result.clone() });
         }
@@ -183,6 +210,15 @@ mod tests {
         {
             assert!(is_told(state), "{state}");
         }
+    }
+
+    #[test]
+    fn a_failed_run_tells_the_class_of_its_error_and_where_it_happened() {
+        let result = r#"{"status":"error","error_type":"KeyError","message":"no"}"#;
+        let outcome = RunOutcome::from_result(result).unwrap().with_traceback("Traceback ...");
+        let expected = ErrorText::new("no").error_type("KeyError").traceback("Traceback ...");
+        assert!(matches!(&outcome.events(false)[0], EventKind::Error { error } if *error == expected));
+        assert_eq!(outcome.result().get(), result, "the object stays as it is");
     }
 
     #[test]

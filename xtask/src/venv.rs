@@ -55,13 +55,13 @@ fn requirements() -> Result<String> {
     std::fs::read_to_string(&file).with_context(|| format!("cannot read `{}`", file.display()))
 }
 
-struct Python {
-    program: String,
+pub(crate) struct Python {
+    pub(crate) program: String,
     version: String,
 }
 
 /// The `python3` of the machine if the packages support it, else the newest that they do.
-fn choose_python() -> Result<Python> {
+pub(crate) fn choose_python() -> Result<Python> {
     let names = std::iter::once("python3".to_owned());
     let names = names.chain(SUPPORTED.iter().map(|version| format!("python{version}")));
     let found: Vec<_> = names.filter_map(|name| probe(&name)).collect();
@@ -95,7 +95,7 @@ fn list(found: &[Python]) -> String {
     }
 }
 
-fn make(venv: &Path, python: &str) -> Result<()> {
+pub(crate) fn make(venv: &Path, python: &str) -> Result<()> {
     let mut command = Command::new(python);
     command.args(["-m", "venv", "--clear"]).arg(venv);
     let output = command.output().with_context(|| format!("cannot start `{python}`"))?;

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use charm_telemetry_core::ModelParameters;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -26,6 +27,9 @@ pub enum Record {
         provider: Option<String>,
         /// A chat: a list of `{role, content, tool_calls?, name?, tool_call_id?}`. A completion: the prompt.
         input: Option<Value>,
+        /// What is asked for besides.
+        #[serde(default)]
+        parameters: ModelParameters,
     },
     /// The model has answered.
     LlmEnd {
@@ -44,6 +48,12 @@ pub enum Record {
         call: String,
         /// The error's text.
         error: String,
+        /// Its class, with its module if that is not Python's own.
+        #[serde(default)]
+        error_type: String,
+        /// Where it happened, if it was raised.
+        #[serde(default)]
+        traceback: String,
     },
     /// A tool starts.
     ToolStart {
@@ -55,6 +65,8 @@ pub enum Record {
         tool: String,
         /// Its input, as Python's `str` shows it.
         input: String,
+        /// Its arguments, if the framework tells them.
+        arguments: Option<Value>,
     },
     /// A tool has ended.
     ToolEnd {
@@ -73,6 +85,12 @@ pub enum Record {
         tool: String,
         /// The error's text.
         error: String,
+        /// Its class, with its module if that is not Python's own.
+        #[serde(default)]
+        error_type: String,
+        /// Where it happened, if it was raised.
+        #[serde(default)]
+        traceback: String,
     },
     /// An agent has decided to use a tool.
     AgentAction {
@@ -113,6 +131,12 @@ pub enum Record {
         name: String,
         /// The error's text.
         error: String,
+        /// Its class, with its module if that is not Python's own.
+        #[serde(default)]
+        error_type: String,
+        /// Where it happened, if it was raised.
+        #[serde(default)]
+        traceback: String,
     },
     /// Something that the bridge has to say to the person who runs it.
     Log {

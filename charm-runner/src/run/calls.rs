@@ -4,7 +4,9 @@
 
 use std::collections::HashMap;
 
-use charm_telemetry_core::{EventKind, LlmCall, LlmEnd, LlmStart, RetrieverCall, Run, TokenUsage, ToolCall};
+use charm_telemetry_core::{
+    ErrorText, EventKind, LlmCall, LlmEnd, LlmStart, RetrieverCall, Run, TokenUsage, ToolCall, ToolInput,
+};
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 
@@ -39,8 +41,8 @@ impl Calls {
 
     pub(super) fn record(&mut self, run: &Run, record: Record) {
         match record {
-            Record::LlmStart { call, parent, model, provider, input } => {
-                let start = llm_start(model, provider, input.as_ref());
+            Record::LlmStart { call, parent, model, provider, input, parameters } => {
+                let start = llm_start(model, provider, input.as_ref()).parameters(parameters);
                 let opened = match parent.and_then(|parent| self.open.get(&parent)) {
                     Some(Open::Tool(parent)) => parent.llm_call(start),
                     Some(Open::Llm(parent)) => parent.llm_call(start),
@@ -56,16 +58,20 @@ impl Calls {
                     other => self.put_back(call, other, run, EventKind::LlmEnd(Box::new(end))),
                 }
             }
-            Record::LlmError { call, error } => match self.open.remove(&call) {
-                Some(Open::Llm(open)) => open.fail(&error),
-                other => self.put_back(call, other, run, EventKind::LlmError { error }),
-            },
-            Record::ToolStart { call, parent, tool, input } => {
+            Record::LlmError { call, error, error_type, traceback } => {
+                let error = ErrorText::new(error).error_type(error_type).traceback(traceback);
+                match self.open.remove(&call) {
+                    Some(Open::Llm(open)) => open.fail(error),
+                    other => self.put_back(call, other, run, EventKind::LlmError { error }),
+                }
+            }
+            Record::ToolStart { call, parent, tool, input, arguments } => {
+                let input = tool_input(input, arguments.as_ref());
                 let opened = match parent.and_then(|parent| self.open.get(&parent)) {
-                    Some(Open::Tool(parent)) => parent.tool_call(&tool, &input),
-                    Some(Open::Llm(parent)) => parent.tool_call(&tool, &input),
-                    Some(Open::Retriever(parent)) => parent.tool_call(&tool, &input),
-                    None => run.tool_call(&tool, &input),
+                    Some(Open::Tool(parent)) => parent.tool_call(&tool, input),
+                    Some(Open::Llm(parent)) => parent.tool_call(&tool, input),
+                    Some(Open::Retriever(parent)) => parent.tool_call(&tool, input),
+                    None => run.tool_call(&tool, input),
                 };
                 self.open.insert(call, Open::Tool(opened));
             }
@@ -75,12 +81,20 @@ impl Calls {
                     self.put_back(call, other, run, EventKind::ToolEnd { tool_name: tool.into(), output });
                 }
             },
-            Record::ToolError { call, tool, error } => match self.open.remove(&call) {
-                Some(Open::Tool(open)) => open.fail(&error),
-                other => {
-                    self.put_back(call, other, run, EventKind::ToolError { tool_name: tool.into(), error });
+            Record::ToolError { call, tool, error, error_type, traceback } => {
+                let error = ErrorText::new(error).error_type(error_type).traceback(traceback);
+                match self.open.remove(&call) {
+                    Some(Open::Tool(open)) => open.fail(error),
+                    other => {
+                        self.put_back(
+                            call,
+                            other,
+                            run,
+                            EventKind::ToolError { tool_name: tool.into(), error },
+                        );
+                    }
                 }
-            },
+            }
             Record::RetrieverStart { call, parent, name, query } => {
                 let opened = match parent.and_then(|parent| self.open.get(&parent)) {
                     Some(Open::Tool(parent)) => parent.retriever_call(&name, &query),
@@ -97,10 +111,13 @@ impl Calls {
                     self.put_back(call, other, run, EventKind::RetrieverEnd { documents });
                 }
             },
-            Record::RetrieverError { call, error, .. } => match self.open.remove(&call) {
-                Some(Open::Retriever(open)) => open.fail(&error),
-                other => self.put_back(call, other, run, EventKind::RetrieverError { error }),
-            },
+            Record::RetrieverError { call, error, error_type, traceback, .. } => {
+                let error = ErrorText::new(error).error_type(error_type).traceback(traceback);
+                match self.open.remove(&call) {
+                    Some(Open::Retriever(open)) => open.fail(error),
+                    other => self.put_back(call, other, run, EventKind::RetrieverError { error }),
+                }
+            }
             _ => {}
         }
     }
@@ -119,6 +136,14 @@ impl Calls {
     fn put_back(&mut self, call: String, other: Option<Open>, run: &Run, kind: EventKind) {
         self.open.extend(other.map(|open| (call, open)));
         run.emit(kind);
+    }
+}
+
+fn tool_input(text: String, arguments: Option<&Value>) -> ToolInput {
+    let input = ToolInput::new(text);
+    match arguments {
+        Some(arguments) => input.arguments(arguments),
+        None => input,
     }
 }
 
@@ -155,6 +180,7 @@ fn token_usage(usage: bridge::TokenUsage) -> TokenUsage {
     tokens.output_tokens = usage.output_tokens;
     tokens.total_tokens = usage.total_tokens;
     tokens.cache_read_tokens = usage.cache_read;
+    tokens.cache_write_tokens = usage.cache_creation;
     tokens.reasoning_tokens = usage.reasoning;
     tokens
 }

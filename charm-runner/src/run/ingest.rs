@@ -175,13 +175,14 @@ impl<'a> Ingest<'a> {
                 let outcome = RunOutcome::from_result(result.get());
                 let no_object =
                     |error| RunOutcome::error(&format!("the agent's result is not an object: {error}"));
-                self.result = Some(outcome.unwrap_or_else(no_object));
+                self.result = Some(outcome.unwrap_or_else(no_object).with_traceback(traceback));
             }
             Record::Crash { error_type, message, traceback } => {
                 self.show_traceback(&traceback);
                 let result =
                     serde_json::json!({ "status": "error", "error_type": error_type, "message": message });
-                self.result = RunOutcome::from_result(&result.to_string()).ok();
+                let outcome = RunOutcome::from_result(&result.to_string());
+                self.result = outcome.ok().map(|outcome| outcome.with_traceback(traceback));
             }
             Record::Log { level, message } => {
                 say(format_args!("{}{}", level.prefix(), self.manager.redactor().text(&message)));

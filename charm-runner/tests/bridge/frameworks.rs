@@ -109,14 +109,17 @@ fn usage_and_model_have_one_set_of_names() {
     let source = "
 def main(callbacks):
     usage = {'input_tokens': 5, 'output_tokens': 7, 'total_tokens': 12,
-             'input_token_details': {'cache_read': 2}, 'output_token_details': {'reasoning': 3}}
+             'input_token_details': {'cache_read': 2, 'cache_creation': 1}, 'output_token_details': {'reasoning': 3}}
     answer = AIMessage('yes', usage_metadata=usage, response_metadata={'model_name': 'm-1'})
     GenericFakeChatModel(messages=iter([answer]), metadata={'ls_model_name': 'm', 'ls_provider': 'p'}).invoke('q', config={'callbacks': callbacks})
     from langchain_core.outputs import LLMResult, Generation
     h = callbacks[0]
     h.on_llm_start({'id': ['langchain', 'llms', 'x'], 'kwargs': {'model': 'k'}}, ['p'])
     h.on_llm_end(LLMResult(generations=[[Generation(text='t')]], llm_output={'token_usage': {'prompt_tokens': 1, 'completion_tokens': 2}}))
-    h.on_llm_start({}, ['a', 'b'], invocation_params={'model_name': 'i', '_type': 'prov'})
+    claude = {'input_tokens': 3, 'output_tokens': 2, 'cache_read_input_tokens': 10, 'cache_creation_input_tokens': 20}
+    h.on_llm_start({}, ['c'])
+    h.on_llm_end(LLMResult(generations=[[Generation(text='t')]], llm_output={'usage': claude}))
+    h.on_llm_start({}, ['a', 'b'], invocation_params={'model_name': 'i', '_type': 'prov', 'temperature': 0, 'max_completion_tokens': 9, 'top_k': -1, 'seed': True, 'stop': ['secret']}, metadata={'ls_temperature': 0.5})
     h.on_llm_error(ValueError('no'))
 ";
     tells(
@@ -124,11 +127,13 @@ def main(callbacks):
         source,
         &[
             r##"j:{"call":"#1","input":[{"content":"q","role":"user"}],"model":"m","provider":"p","type":"llm_start"}"##,
-            r##"j:{"call":"#1","model":"m-1","output":{"content":"yes","role":"assistant"},"type":"llm_end","usage":{"cache_read":2,"input_tokens":5,"output_tokens":7,"reasoning":3,"total_tokens":12}}"##,
+            r##"j:{"call":"#1","model":"m-1","output":{"content":"yes","role":"assistant"},"type":"llm_end","usage":{"cache_creation":1,"cache_read":2,"input_tokens":5,"output_tokens":7,"reasoning":3,"total_tokens":12}}"##,
             r#"j:{"call":"h1","input":"p","model":"k","provider":"langchain","type":"llm_start"}"#,
             r#"j:{"call":"h1","output":"t","type":"llm_end","usage":{"input_tokens":1,"output_tokens":2,"total_tokens":3}}"#,
-            r#"j:{"call":"h2","input":["a","b"],"model":"i","provider":"prov","type":"llm_start"}"#,
-            r#"j:{"call":"h2","error":"no","type":"llm_error"}"#,
+            r#"j:{"call":"h2","input":"c","type":"llm_start"}"#,
+            r#"j:{"call":"h2","output":"t","type":"llm_end","usage":{"cache_creation":20,"cache_read":10,"input_tokens":33,"output_tokens":2,"total_tokens":35}}"#,
+            r#"j:{"call":"h3","input":["a","b"],"model":"i","parameters":{"max_tokens":9,"temperature":0.5},"provider":"prov","type":"llm_start"}"#,
+            r#"j:{"call":"h3","error":"no","error_type":"ValueError","type":"llm_error"}"#,
             r#"j:{"result":{"output":null,"raw_type":"NoneType","status":"success"},"type":"result"}"#,
         ],
     );
@@ -149,7 +154,7 @@ main = RunnableLambda(lambda d, config: outer.invoke({'q': d['input']}, config=c
         LangChain,
         source,
         &[
-            r##"j:{"call":"#1","input":"{'q': 'hi'}","tool":"outer","type":"tool_start"}"##,
+            r##"j:{"arguments":{"q":"hi"},"call":"#1","input":"{'q': 'hi'}","tool":"outer","type":"tool_start"}"##,
             r##"j:{"call":"#2","input":"hi","parent":"#1","tool":"search","type":"tool_start"}"##,
             r##"j:{"call":"#2","output":"found hi","tool":"search","type":"tool_end"}"##,
             r##"j:{"call":"#3","name":"R","parent":"#1","query":"hi","type":"retriever_start"}"##,

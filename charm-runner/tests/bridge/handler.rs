@@ -22,9 +22,43 @@ fn hand_made_calls_get_ids_and_nest() {
             r#"j:{"call":"h1","input":"a","tool":"outer","type":"tool_start"}"#,
             r#"j:{"call":"h2","input":"{'q': 1}","parent":"h1","tool":"inner","type":"tool_start"}"#,
             r#"j:{"call":"h2","output":"[1]","tool":"inner","type":"tool_end"}"#,
-            r#"j:{"call":"h1","error":"bad","tool":"outer","type":"tool_error"}"#,
+            r#"j:{"call":"h1","error":"bad","error_type":"ValueError","tool":"outer","type":"tool_error"}"#,
         ],
     );
+}
+
+#[test]
+fn an_error_that_was_raised_tells_where_and_one_that_is_a_text_tells_its_text() {
+    let source = "
+import decimal
+def broken():
+    raise decimal.InvalidOperation('odd')
+def main(callbacks):
+    h = callbacks[0]
+    h.on_tool_start({'name': 't'}, '')
+    try:
+        broken()
+    except ArithmeticError as error:
+        h.on_tool_error(error)
+    h.on_tool_start({'name': 't'}, '')
+    h.on_tool_error('as a text')
+";
+    for python in pythons() {
+        let seen = Agent::new(python, source).run("{}");
+        let [_, raised, _, text, _] = &seen.told[..] else { panic!("{seen:?}") };
+        let raised: serde_json::Value = serde_json::from_str(&raised["j:".len()..]).unwrap();
+        assert_eq!(
+            (&raised["error"], &raised["error_type"]),
+            (&"odd".into(), &"decimal.InvalidOperation".into())
+        );
+        let traceback = raised["traceback"].as_str().unwrap();
+        assert!(traceback.starts_with("Traceback (most recent call last):\n"), "{traceback}");
+        assert!(
+            traceback.contains(", in broken\n") && traceback.ends_with("decimal.InvalidOperation: odd\n"),
+            "{traceback}"
+        );
+        assert_eq!(text, r#"j:{"call":"h2","error":"as a text","tool":"t","type":"tool_error"}"#);
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::*;
+use crate::event_text::ToolInput;
 
 fn check(value: &str, json: &str, expected: &str) {
     let redactor = Redactor::new([("KEY", value)]);
@@ -38,6 +39,23 @@ fn a_secret_that_is_a_number_becomes_a_string() {
 #[test]
 fn a_secret_never_matches_across_the_syntax_of_json() {
     check(r#"a":"bcd"#, r#"{"a":"bcd"}"#, r#"{"a":"bcd"}"#);
+}
+
+#[test]
+fn what_an_event_has_besides_its_texts_is_clean_too() {
+    let redactor = Redactor::new([("KEY", "abcdef")]);
+    let error = ErrorText::new("abcdef").error_type("abcdef").traceback("in abcdef");
+    let input = ToolInput::new("abcdef").arguments(&["abcdef"]);
+    let mut events = [
+        EventKind::LlmError { error: error.clone() },
+        EventKind::ToolError { tool_name: "t".into(), error },
+        EventKind::ToolStart { tool_name: "t".into(), input },
+    ];
+    for event in &mut events {
+        redactor.event(event);
+        let said = format!("{event:?}");
+        assert!(said.contains("[KEY_REDACTED]") && !said.contains("abcdef"), "{said}");
+    }
 }
 
 #[test]

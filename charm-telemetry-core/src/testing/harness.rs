@@ -161,7 +161,7 @@ impl<E: TelemetryExporter> ExporterHarness<E> {
     /// # Errors
     /// What the hook answers.
     pub fn error(&mut self, error: &str) -> HookResult {
-        self.feed(None, EventKind::Error { error: error.to_owned() })
+        self.feed(None, EventKind::Error { error: error.into() })
     }
 
     /// Calls `on_tool_start`.
@@ -169,7 +169,7 @@ impl<E: TelemetryExporter> ExporterHarness<E> {
     /// # Errors
     /// What the hook answers.
     pub fn tool_start(&mut self, call: CallId, tool_name: &str, input: &str) -> HookResult {
-        self.feed(Some(call), EventKind::ToolStart { tool_name: tool_name.into(), input: input.to_owned() })
+        self.feed(Some(call), EventKind::ToolStart { tool_name: tool_name.into(), input: input.into() })
     }
 
     /// Calls `on_tool_end`.
@@ -185,7 +185,7 @@ impl<E: TelemetryExporter> ExporterHarness<E> {
     /// # Errors
     /// What the hook answers.
     pub fn tool_error(&mut self, call: CallId, tool_name: &str, error: &str) -> HookResult {
-        self.feed(Some(call), EventKind::ToolError { tool_name: tool_name.into(), error: error.to_owned() })
+        self.feed(Some(call), EventKind::ToolError { tool_name: tool_name.into(), error: error.into() })
     }
 
     /// Calls `on_llm_start`.
@@ -217,7 +217,7 @@ impl<E: TelemetryExporter> ExporterHarness<E> {
     /// # Errors
     /// What the hook answers.
     pub fn llm_error(&mut self, call: CallId, error: &str) -> HookResult {
-        self.feed(Some(call), EventKind::LlmError { error: error.to_owned() })
+        self.feed(Some(call), EventKind::LlmError { error: error.into() })
     }
 
     /// Calls `on_retriever_start`.
@@ -242,7 +242,7 @@ impl<E: TelemetryExporter> ExporterHarness<E> {
     /// # Errors
     /// What the hook answers.
     pub fn retriever_error(&mut self, call: CallId, error: &str) -> HookResult {
-        self.feed(Some(call), EventKind::RetrieverError { error: error.to_owned() })
+        self.feed(Some(call), EventKind::RetrieverError { error: error.into() })
     }
 
     /// Calls `on_agent_action`.

@@ -8,18 +8,18 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::value::RawValue;
 
+use super::besides::{Besides, span_error};
 use super::context::TraceContext;
 use super::counters::TraceCounters;
-use super::desk::{Desk, name, start_of};
-use super::error_type::error_type;
-use super::limits::{MAX_ERROR_BYTES, REMEMBERED_RUNS, TraceLimits};
+use super::desk::{Desk, name};
+use super::limits::{REMEMBERED_RUNS, TraceLimits};
 use super::moment::Moment;
 use super::open_call::Ending;
 use super::open_run::{OpenRun, Opening, report_start};
 use super::reading;
 use super::recent::Recent;
 use super::settings::TelemetrySettings;
-use super::span::{AbortReason, SpanError, SpanEvent, SpanKind, SpanStatus, TraceOutput};
+use super::span::{AbortReason, SpanEvent, SpanKind, SpanStatus, TraceOutput};
 use crate::event::{Event, EventKind, EventTime, LlmEnd, LlmStart};
 use crate::id::RunId;
 use crate::stream_event::StreamEvent;
@@ -57,6 +57,8 @@ pub struct TraceAssembler {
     first: EventTime,
     last: EventTime,
     seen: bool,
+    /// What the next event says besides its texts.
+    besides: Besides,
 }
 
 impl TraceAssembler {
@@ -72,6 +74,7 @@ impl TraceAssembler {
             first: EventTime { wall: UNIX_EPOCH, monotonic: Duration::ZERO },
             last: EventTime { wall: UNIX_EPOCH, monotonic: Duration::ZERO },
             seen: false,
+            besides: Besides::default(),
         }
     }
 
@@ -110,6 +113,7 @@ impl TraceAssembler {
     /// Any event.
     pub fn event(&mut self, event: &Event) {
         let moment = Moment::from(event);
+        self.hear(&event.kind);
         match &event.kind {
             EventKind::RunStart { inputs } => self.run_start(moment, inputs),
             EventKind::RunEnd { outputs } => self.run_end(moment, outputs),
@@ -127,6 +131,12 @@ impl TraceAssembler {
             EventKind::AgentAction { tool, tool_input } => self.agent_action(moment, tool, tool_input),
             EventKind::Stream(event) => self.stream_event(moment, event),
         }
+    }
+
+    /// Notes what the event has besides its texts, for the method that is called with those.
+    pub(crate) fn hear(&mut self, kind: &EventKind) -> &mut Self {
+        self.besides = Besides::of(kind);
+        self
     }
 
     /// A run began.
@@ -153,8 +163,9 @@ impl TraceAssembler {
 
     /// A run failed.
     pub fn error(&mut self, moment: Moment, error: &str) {
+        let detail = self.besides.error.take();
         self.end_run(moment, false, |_, run| {
-            let mut failure = span_error(error);
+            let mut failure = span_error(error, detail);
             failure.origin = run.origin_of(&failure.message);
             Ending::new(SpanStatus::Error(failure), None)
         });
@@ -191,6 +202,7 @@ impl TraceAssembler {
         let Some(call) = run.start_call(desk, &moment, opening) else { return };
         call.model = model;
         call.provider = start.provider.as_deref().map(name);
+        call.parameters = start.parameters;
         call.input = start.input.as_deref().and_then(|input| desk.json(input, &mut call.charge));
         report_start(desk, call, conversation.as_ref());
     }
@@ -287,16 +299,22 @@ impl TraceAssembler {
     }
 
     fn text_call(&mut self, moment: Moment, kind: SpanKind, label: &str, input: &str) {
+        let arguments = self.besides.arguments.take();
         let Some((run, desk)) = self.run(&moment) else { return };
         let conversation = run.conversation.clone();
         let Some(call) = run.start_call(desk, &moment, Opening { kind, name: name(label) }) else { return };
-        call.input = desk.text(input, &mut call.charge);
+        call.input = match arguments {
+            Some(arguments) => desk.json(&arguments, &mut call.charge),
+            None => desk.text(input, &mut call.charge),
+        };
         report_start(desk, call, conversation.as_ref());
     }
 
     fn fail(&mut self, moment: Moment, opening: Opening, error: &str) {
+        let detail = self.besides.error.take();
         let Some((run, desk)) = self.run(&moment) else { return };
-        run.end_call(desk, &moment, opening, |_, _| Ending::new(SpanStatus::Error(span_error(error)), None));
+        let failure = span_error(error, detail);
+        run.end_call(desk, &moment, opening, |_, _| Ending::new(SpanStatus::Error(failure), None));
     }
 
     fn end_run(
@@ -363,13 +381,5 @@ impl TraceAssembler {
             let ending = Ending::new(SpanStatus::Aborted(reason), None);
             run.close(&mut self.desk, now, reason, ending, false);
         }
-    }
-}
-
-fn span_error(text: &str) -> SpanError {
-    SpanError {
-        error_type: error_type(text).map(str::to_owned),
-        message: start_of(text, MAX_ERROR_BYTES).to_owned(),
-        origin: None,
     }
 }

@@ -156,11 +156,11 @@ impl<T: SpanExporter> TelemetryExporter for T {
     }
 
     fn on_error(&mut self, cx: &HookContext<'_>, error: &str) -> HookResult {
-        SpanFeed::drive(self, |trace| trace.error(cx.into(), error))
+        SpanFeed::drive(self, |trace| trace.hear(cx.kind()).error(cx.into(), error))
     }
 
     fn on_tool_start(&mut self, cx: &HookContext<'_>, tool_name: &str, input: &str) -> HookResult {
-        SpanFeed::drive(self, |trace| trace.tool_start(cx.into(), tool_name, input))
+        SpanFeed::drive(self, |trace| trace.hear(cx.kind()).tool_start(cx.into(), tool_name, input))
     }
 
     fn on_tool_end(&mut self, cx: &HookContext<'_>, tool_name: &str, output: &str) -> HookResult {
@@ -168,7 +168,7 @@ impl<T: SpanExporter> TelemetryExporter for T {
     }
 
     fn on_tool_error(&mut self, cx: &HookContext<'_>, tool_name: &str, error: &str) -> HookResult {
-        SpanFeed::drive(self, |trace| trace.tool_error(cx.into(), tool_name, error))
+        SpanFeed::drive(self, |trace| trace.hear(cx.kind()).tool_error(cx.into(), tool_name, error))
     }
 
     fn on_llm_start(&mut self, cx: &HookContext<'_>, start: &LlmStart) -> HookResult {
@@ -184,7 +184,7 @@ impl<T: SpanExporter> TelemetryExporter for T {
     }
 
     fn on_llm_error(&mut self, cx: &HookContext<'_>, error: &str) -> HookResult {
-        SpanFeed::drive(self, |trace| trace.llm_error(cx.into(), error))
+        SpanFeed::drive(self, |trace| trace.hear(cx.kind()).llm_error(cx.into(), error))
     }
 
     fn on_retriever_start(&mut self, cx: &HookContext<'_>, name: &str, query: &str) -> HookResult {
@@ -196,7 +196,7 @@ impl<T: SpanExporter> TelemetryExporter for T {
     }
 
     fn on_retriever_error(&mut self, cx: &HookContext<'_>, error: &str) -> HookResult {
-        SpanFeed::drive(self, |trace| trace.retriever_error(cx.into(), error))
+        SpanFeed::drive(self, |trace| trace.hear(cx.kind()).retriever_error(cx.into(), error))
     }
 
     fn on_agent_action(&mut self, cx: &HookContext<'_>, tool: &str, tool_input: &str) -> HookResult {

@@ -10,6 +10,9 @@ pub(super) const MAX_NAME_BYTES: usize = 512;
 /// Longest text of an error, in bytes.
 pub(super) const MAX_ERROR_BYTES: usize = 64 * 1024;
 
+/// Longest traceback; of a longer one the end is kept.
+pub(super) const MAX_TRACEBACK_BYTES: usize = 16 * 1024;
+
 /// How much of the text of a failed call is remembered, to find it again in the error of the run.
 pub(super) const REMEMBERED_ERROR_BYTES: usize = 1024;
 

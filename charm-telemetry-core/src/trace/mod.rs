@@ -8,6 +8,7 @@
 //! all exporters ([`TelemetrySettings`]).
 
 mod assembler;
+mod besides;
 mod content;
 mod context;
 mod counters;

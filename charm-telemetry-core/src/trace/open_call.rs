@@ -9,12 +9,14 @@ use super::content::Content;
 use super::desk::{Charge, Desk};
 use super::span::{FinishedSpan, SpanEvent, SpanHead, SpanStatus, StartedSpan, Streaming};
 use crate::event::TokenUsage;
+use crate::model_parameters::ModelParameters;
 
 #[derive(Debug)]
 pub(super) struct OpenCall {
     pub(super) head: Arc<SpanHead>,
     pub(super) input: Option<Content>,
     pub(super) model: Option<Arc<str>>,
+    pub(super) parameters: ModelParameters,
     pub(super) provider: Option<Arc<str>>,
     pub(super) start_missing: bool,
     /// Nobody said that it began: tokens came without a call.
@@ -50,6 +52,7 @@ impl OpenCall {
             head,
             input: None,
             model: None,
+            parameters: ModelParameters::default(),
             provider: None,
             start_missing: false,
             from_tokens: false,
@@ -114,6 +117,7 @@ impl OpenCall {
             input: self.input,
             output: output.or_else(|| self.stream.and_then(Stream::into_content)),
             model: self.model,
+            parameters: self.parameters,
             response_model,
             provider: self.provider,
             usage,

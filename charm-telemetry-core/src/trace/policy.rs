@@ -89,5 +89,6 @@ impl StartedSpan {
 impl SpanError {
     fn withhold(&mut self) {
         WITHHELD.clone_into(&mut self.message);
+        self.traceback = None;
     }
 }

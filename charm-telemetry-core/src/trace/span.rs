@@ -15,6 +15,7 @@ use super::ids::{SpanId, TraceId};
 use super::traceparent::TraceParent;
 use crate::event::TokenUsage;
 use crate::id::{CallId, RunId};
+use crate::model_parameters::ModelParameters;
 
 /// What a span is about.
 ///
@@ -150,6 +151,8 @@ pub struct FinishedSpan {
     pub response_model: Option<Arc<str>>,
     /// Who serves the model.
     pub provider: Option<Arc<str>>,
+    /// What was asked of the model besides the prompt.
+    pub parameters: ModelParameters,
     /// What a call of a model consumed. Not on agent spans: see [`totals`](Self::totals).
     pub usage: Option<TokenUsage>,
     /// The stream of tokens, if there was one.
@@ -212,10 +215,12 @@ pub enum SpanStatus {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SpanError {
-    /// The class of the error, if its text tells: `ValueError` of `ValueError: no such city`.
+    /// The class of the error: as the agent's side told it, else if the text does: `ValueError` of `ValueError: no such city`.
     pub error_type: Option<String>,
     /// The whole text.
     pub message: String,
+    /// Where it happened, if the agent's side told that beside the text. It may quote what it happened with.
+    pub traceback: Option<String>,
     /// On agent spans: the call whose error failed the run, so that one failure need not be told twice.
     pub origin: Option<Arc<SpanHead>>,
 }
@@ -488,6 +493,7 @@ impl RunTotals {
             (&mut sum.output_tokens, usage.output_tokens),
             (&mut sum.total_tokens, usage.total_tokens),
             (&mut sum.cache_read_tokens, usage.cache_read_tokens),
+            (&mut sum.cache_write_tokens, usage.cache_write_tokens),
             (&mut sum.reasoning_tokens, usage.reasoning_tokens),
         ] {
             if let Some(more) = more {

@@ -135,6 +135,12 @@ fn metadata(span: &FinishedSpan) -> Map<String, Value> {
     };
     let flag = |set: bool| set.then_some(Value::Bool(true));
     let cut = |content: &Option<Content>| flag(content.as_ref().is_some_and(Content::is_truncated));
+    for (name, value) in span.parameters.integers() {
+        put(name, Some(value.into()));
+    }
+    for (name, value) in span.parameters.doubles() {
+        put(name, Some(value.into()));
+    }
     put("suspended", flag(span.suspended));
     put("start_missing", flag(span.start_missing));
     put("content_withheld", flag(span.content_withheld));
@@ -164,6 +170,7 @@ fn metrics(span: &FinishedSpan) -> Value {
             ("output_tokens", usage.output_tokens),
             ("total_tokens", usage.total_tokens.or_else(sum)),
             ("cache_read_input_tokens", usage.cache_read_tokens),
+            ("cache_write_input_tokens", usage.cache_write_tokens),
             ("reasoning_output_tokens", usage.reasoning_tokens),
         ] {
             metrics.extend(count.map(|count| (name.to_owned(), count.into())));

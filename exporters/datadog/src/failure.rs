@@ -31,9 +31,10 @@ impl Failure {
     }
 
     fn of_error(error: &SpanError) -> Self {
-        let stack = error.message.starts_with("Traceback ").then(|| error.message.clone());
+        let is_stack = error.message.starts_with("Traceback ");
+        let stack = error.traceback.clone().or_else(|| is_stack.then(|| error.message.clone()));
         let last_line = || error.message.lines().rev().find(|line| !line.trim().is_empty());
-        let message = stack.as_ref().and_then(|_| last_line()).unwrap_or(&error.message);
+        let message = if is_stack { last_line() } else { None }.unwrap_or(&error.message);
         let message = without_type(message, error.error_type.as_deref()).to_owned();
         Self { error_type: error.error_type.clone(), message, stack }
     }

@@ -51,12 +51,23 @@ fn message(whole: &Value, fields: &Map<String, Value>, role: &str) -> Value {
         return said(role, whole.to_string());
     }
     let content = fields.get("content").or_else(|| fields.get("text")).unwrap_or(&Value::Null);
-    let mut message = said(&role_of(fields, role), text(content));
+    let role = role_of(fields, role);
+    if let Some(result) = tool_result(fields, &role, content) {
+        return json!({ "role": role, "content": "", "tool_results": [result] });
+    }
+    let mut message = said(&role, text(content));
     let calls = tool_calls(fields, content);
     if !calls.is_empty() {
         message["tool_calls"] = calls.into();
     }
     message
+}
+
+/// What a tool answered, where the message says which call it answers: Datadog shows it beside that call.
+fn tool_result(fields: &Map<String, Value>, role: &str, content: &Value) -> Option<Value> {
+    let id = fields.get("tool_call_id").filter(|_| role == "tool")?.as_str()?;
+    let name = fields.get("name").and_then(Value::as_str).unwrap_or_default();
+    Some(json!({ "name": name, "result": text(content), "tool_id": id, "type": "tool_result" }))
 }
 
 fn role_of(fields: &Map<String, Value>, otherwise: &str) -> String {

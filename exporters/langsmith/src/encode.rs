@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use charm_telemetry_core::delivery::Item;
 use charm_telemetry_core::trace::{
-    Content, FinishedSpan, SpanHead, SpanKind, SpanStatus, StartedSpan, TelemetrySettings,
+    Content, FinishedSpan, SpanError, SpanHead, SpanKind, SpanStatus, StartedSpan, TelemetrySettings,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -215,9 +215,21 @@ fn run_type(kind: SpanKind) -> &'static str {
 fn error_text(span: &FinishedSpan) -> Option<String> {
     match &span.status {
         SpanStatus::Ok => None,
-        SpanStatus::Error(error) => Some(error.message.clone()),
+        SpanStatus::Error(error) => Some(told(error)),
         SpanStatus::Aborted(reason) => Some(format!("aborted: {}", reason.describe())),
     }
+}
+
+/// The class, the text, and where it happened, as LangSmith's SDKs write an error.
+fn told(error: &SpanError) -> String {
+    let mut text = error.message.clone();
+    if let Some(class) = error.error_type.as_deref().filter(|class| !text.contains(class)) {
+        text = format!("{class}: {text}");
+    }
+    if let Some(traceback) = &error.traceback {
+        text.extend(["\n\n", traceback]);
+    }
+    text
 }
 
 fn kwargs(content: &Content) -> Option<Box<RawValue>> {

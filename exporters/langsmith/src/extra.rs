@@ -41,6 +41,8 @@ impl ExtraWriter {
         let model = span.model.as_deref().or(span.response_model.as_deref());
         put(&mut metadata, "thread_id", span.conversation.as_deref());
         describe(&mut metadata, span.head.kind, span.provider.as_deref(), model);
+        put(&mut metadata, "ls_temperature", span.parameters.temperature);
+        put(&mut metadata, "ls_max_tokens", span.parameters.max_tokens);
         put(&mut metadata, "charm_response_model", span.response_model.as_deref());
         put(&mut metadata, "usage_metadata", span.usage.as_ref().map(usage));
         put(&mut metadata, "ls_is_error_interrupt", span.suspended.then_some(true));
@@ -52,7 +54,12 @@ impl ExtraWriter {
         if let SpanStatus::Error(error) = &span.status {
             put(&mut metadata, "charm_error_type", error.error_type.as_deref());
         }
-        self.extra(metadata, span.head.kind, span.model.as_deref())
+        let mut extra = self.extra(metadata, span.head.kind, span.model.as_deref());
+        if let Some(invocation) = extra.get_mut("invocation_params") {
+            span.parameters.integers().for_each(|(name, value)| invocation[name] = value.into());
+            span.parameters.doubles().for_each(|(name, value)| invocation[name] = value.into());
+        }
+        extra
     }
 
     fn extra(&self, metadata: Map<String, Value>, kind: SpanKind, model: Option<&str>) -> Value {
@@ -87,10 +94,12 @@ fn usage(usage: &TokenUsage) -> Value {
     put(&mut object, "input_tokens", usage.input_tokens);
     put(&mut object, "output_tokens", usage.output_tokens);
     put(&mut object, "total_tokens", usage.total_tokens.or(sum));
-    let cached = usage.cache_read_tokens.map(|tokens| json!({ "cache_read": tokens }));
-    let reasoning = usage.reasoning_tokens.map(|tokens| json!({ "reasoning": tokens }));
-    put(&mut object, "input_token_details", cached);
-    put(&mut object, "output_token_details", reasoning);
+    let (mut input, mut output) = (Map::new(), Map::new());
+    put(&mut input, "cache_read", usage.cache_read_tokens);
+    put(&mut input, "cache_creation", usage.cache_write_tokens);
+    put(&mut output, "reasoning", usage.reasoning_tokens);
+    put(&mut object, "input_token_details", (!input.is_empty()).then_some(input));
+    put(&mut object, "output_token_details", (!output.is_empty()).then_some(output));
     object.into()
 }
 

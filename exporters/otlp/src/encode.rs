@@ -102,11 +102,11 @@ pub(crate) fn known_name(span: &FinishedSpan) -> Option<&str> {
     (!name.is_empty() && name != span.head.kind.name()).then_some(name)
 }
 
-/// Tokens of the prompt, those from the cache included. Some providers count these apart: a part cannot be larger than
+/// Tokens of the prompt, those from and for the cache included. Some providers count these apart: a part cannot be larger than
 /// the whole.
 pub(crate) fn input_tokens(span: &FinishedSpan) -> Option<u64> {
     let usage = span.usage?;
-    let cached = usage.cache_read_tokens.unwrap_or(0);
+    let cached = usage.cache_read_tokens.unwrap_or(0).saturating_add(usage.cache_write_tokens.unwrap_or(0));
     usage.input_tokens.map(|tokens| if cached > tokens { tokens.saturating_add(cached) } else { tokens })
 }
 
@@ -176,11 +176,24 @@ fn llm<'a>(span: &'a FinishedSpan, all: &mut Vec<Attribute<'a>>) {
     all.extend(span.model.as_deref().map(|model| attribute(semconv::REQUEST_MODEL, model)));
     let response_model = span.response_model.as_deref().or(span.model.as_deref());
     all.extend(response_model.map(|model| attribute(semconv::RESPONSE_MODEL, model)));
+    for (name, value) in span.parameters.integers() {
+        let key = format!("{}{name}", semconv::REQUEST_PREFIX);
+        // A double in v1.41, an integer later.
+        #[expect(clippy::cast_precision_loss, reason = "nobody chooses among 2^53 tokens")]
+        all.push(if name == "top_k" { attribute(key, value as f64) } else { attribute(key, value) });
+    }
+    all.extend(
+        span.parameters
+            .doubles()
+            .map(|(name, value)| attribute(format!("{}{name}", semconv::REQUEST_PREFIX), value)),
+    );
     if let Some(usage) = &span.usage {
         for (key, tokens) in [
             (semconv::INPUT_TOKENS, input_tokens(span)),
             (semconv::OUTPUT_TOKENS, usage.output_tokens),
             (semconv::CACHE_READ_TOKENS, usage.cache_read_tokens),
+            (semconv::CACHE_CREATION_TOKENS, usage.cache_write_tokens),
+            (semconv::CACHE_WRITE_TOKENS, usage.cache_write_tokens),
             (semconv::REASONING_TOKENS, usage.reasoning_tokens),
         ] {
             all.extend(tokens.map(|tokens| attribute(key, tokens)));
@@ -278,7 +291,9 @@ fn exception(span: &FinishedSpan) -> Option<Event<'_>> {
     let class = error.error_type.as_deref().map(|class| attribute(semconv::EXCEPTION_TYPE, class));
     let told = !span.content_withheld && !error.message.is_empty();
     let message = told.then(|| attribute(semconv::EXCEPTION_MESSAGE, error.message.as_str()));
-    let attributes: Vec<_> = class.into_iter().chain(message).collect();
+    let stack = error.traceback.as_deref().filter(|_| !span.content_withheld);
+    let stack = stack.map(|stack| attribute(semconv::EXCEPTION_STACKTRACE, stack));
+    let attributes: Vec<_> = class.into_iter().chain(message).chain(stack).collect();
     let nanos = nanos(span.end).max(nanos(span.head.start));
     (!attributes.is_empty()).then(|| Event { name: "exception".into(), nanos, attributes })
 }

@@ -5,7 +5,7 @@
 use charm_telemetry_core::trace::{Content, FinishedSpan, SpanKind};
 use serde_json::Value as Json;
 
-use crate::encode::{EncodeOptions, known_name};
+use crate::encode::{EncodeOptions, input_tokens, known_name};
 use crate::messages::{Message, Part};
 use crate::wire::{Attribute, attribute};
 
@@ -36,12 +36,15 @@ pub(crate) fn plain<'a>(span: &'a FinishedSpan, options: &'a EncodeOptions, into
         }
     }
     if let Some(usage) = span.usage.filter(|_| span.head.kind == SpanKind::Llm) {
-        let total = usage.total_tokens.or(usage.input_tokens.zip(usage.output_tokens).map(|(i, o)| i + o));
+        let prompt = input_tokens(span);
+        let told = usage.total_tokens.filter(|_| prompt == usage.input_tokens);
+        let total = told.or(prompt.zip(usage.output_tokens).map(|(i, o)| i.saturating_add(o)));
         for (key, tokens) in [
-            ("llm.token_count.prompt", usage.input_tokens),
+            ("llm.token_count.prompt", prompt),
             ("llm.token_count.completion", usage.output_tokens),
             ("llm.token_count.total", total),
             ("llm.token_count.prompt_details.cache_read", usage.cache_read_tokens),
+            ("llm.token_count.prompt_details.cache_write", usage.cache_write_tokens),
             ("llm.token_count.completion_details.reasoning", usage.reasoning_tokens),
         ] {
             into.extend(tokens.map(|tokens| attribute(key, tokens)));

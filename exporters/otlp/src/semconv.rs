@@ -11,6 +11,8 @@ pub(crate) const AGENT_NAME: &str = "gen_ai.agent.name";
 pub(crate) const AGENT_VERSION: &str = "gen_ai.agent.version";
 pub(crate) const CONVERSATION_ID: &str = "gen_ai.conversation.id";
 pub(crate) const REQUEST_MODEL: &str = "gen_ai.request.model";
+/// Before the names of the parameters of a model.
+pub(crate) const REQUEST_PREFIX: &str = "gen_ai.request.";
 pub(crate) const REQUEST_STREAM: &str = "gen_ai.request.stream";
 pub(crate) const RESPONSE_MODEL: &str = "gen_ai.response.model";
 pub(crate) const FINISH_REASONS: &str = "gen_ai.response.finish_reasons";
@@ -18,6 +20,9 @@ pub(crate) const TIME_TO_FIRST_CHUNK: &str = "gen_ai.response.time_to_first_chun
 pub(crate) const INPUT_TOKENS: &str = "gen_ai.usage.input_tokens";
 pub(crate) const OUTPUT_TOKENS: &str = "gen_ai.usage.output_tokens";
 pub(crate) const CACHE_READ_TOKENS: &str = "gen_ai.usage.cache_read.input_tokens";
+pub(crate) const CACHE_CREATION_TOKENS: &str = "gen_ai.usage.cache_creation.input_tokens";
+/// What the conventions call [`CACHE_CREATION_TOKENS`] after v1.41. Phoenix knows only the older name.
+pub(crate) const CACHE_WRITE_TOKENS: &str = "gen_ai.usage.cache_write.input_tokens";
 pub(crate) const REASONING_TOKENS: &str = "gen_ai.usage.reasoning.output_tokens";
 pub(crate) const INPUT_MESSAGES: &str = "gen_ai.input.messages";
 pub(crate) const OUTPUT_MESSAGES: &str = "gen_ai.output.messages";
@@ -32,6 +37,7 @@ pub(crate) const TOKEN_TYPE: &str = "gen_ai.token.type";
 pub(crate) const ERROR_TYPE: &str = "error.type";
 pub(crate) const EXCEPTION_TYPE: &str = "exception.type";
 pub(crate) const EXCEPTION_MESSAGE: &str = "exception.message";
+pub(crate) const EXCEPTION_STACKTRACE: &str = "exception.stacktrace";
 
 /// The value of `error.type` when no class is known.
 pub(crate) const OTHER_ERROR: &str = "_OTHER";

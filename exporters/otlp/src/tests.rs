@@ -4,6 +4,7 @@
 
 mod classifying;
 mod configuration;
+mod details;
 mod encoding;
 mod end_to_end;
 mod metrics;

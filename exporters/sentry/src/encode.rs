@@ -14,7 +14,7 @@ use charm_telemetry_core::TokenUsage;
 use charm_telemetry_core::trace::{FinishedSpan, SpanHead, SpanKind, SpanStatus};
 use serde::Serialize;
 
-use crate::attributes::{Attributes, Typed};
+use crate::attributes::{Attribute, Attributes, Typed};
 use crate::messages::{Conversation, Message, Part, cut};
 use crate::profile::{ORIGIN, PLATFORM, Profile, SDK_NAME, SDK_VERSION, TraceHeader};
 
@@ -199,6 +199,14 @@ fn add_model<'a>(attributes: &mut Attributes<'a>, span: &'a FinishedSpan) {
     attributes.set_some("gen_ai.provider.name", span.provider.as_deref());
     attributes.set_some("gen_ai.request.model", span.model.as_deref());
     attributes.set_some("gen_ai.response.model", answered);
+    for (name, value) in span.parameters.integers() {
+        // Sentry's conventions have it as a text.
+        let value = if name == "seed" { value.to_string().into() } else { Attribute::from(value) };
+        attributes.set(format!("gen_ai.request.{name}"), value);
+    }
+    for (name, value) in span.parameters.doubles() {
+        attributes.set(format!("gen_ai.request.{name}"), value);
+    }
     attributes.set("gen_ai.response.streaming", span.streaming.is_some());
     let first = span.streaming.and_then(|streaming| streaming.time_to_first_token);
     if let Some(first) = first {
@@ -218,7 +226,9 @@ fn add_usage(attributes: &mut Attributes<'_>, usage: &TokenUsage) {
         (None, part) => part,
         (all, _) => all,
     };
-    let input = whole(usage.input_tokens, usage.cache_read_tokens);
+    let cached = [usage.cache_read_tokens, usage.cache_write_tokens];
+    let cached = cached.into_iter().flatten().reduce(u64::saturating_add);
+    let input = whole(usage.input_tokens, cached);
     let output = whole(usage.output_tokens, usage.reasoning_tokens);
     let changed = input != usage.input_tokens || output != usage.output_tokens;
     let sum = input.zip(output).map(|(input, output)| input.saturating_add(output));
@@ -228,6 +238,8 @@ fn add_usage(attributes: &mut Attributes<'_>, usage: &TokenUsage) {
     attributes.set_some("gen_ai.usage.total_tokens", total);
     attributes.set_some("gen_ai.usage.cache_read.input_tokens", usage.cache_read_tokens);
     attributes.set_some("gen_ai.usage.input_tokens.cached", usage.cache_read_tokens);
+    attributes.set_some("gen_ai.usage.cache_creation.input_tokens", usage.cache_write_tokens);
+    attributes.set_some("gen_ai.usage.input_tokens.cache_write", usage.cache_write_tokens);
     attributes.set_some("gen_ai.usage.reasoning.output_tokens", usage.reasoning_tokens);
     attributes.set_some("gen_ai.usage.output_tokens.reasoning", usage.reasoning_tokens);
 }

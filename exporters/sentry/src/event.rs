@@ -171,8 +171,8 @@ fn value(error: &SpanError, class: &str) -> String {
 }
 
 fn traceback(error: &SpanError) -> Option<Extra<'_>> {
-    let text = error.message.as_str();
-    is_traceback(text).then(|| Extra { traceback: cut(text.into(), MAX_EXTRA_BYTES) })
+    let text = error.traceback.as_deref().or_else(|| Some(&*error.message).filter(|text| is_traceback(text)));
+    text.map(|text| Extra { traceback: cut(text.into(), MAX_EXTRA_BYTES) })
 }
 
 fn is_traceback(text: &str) -> bool {

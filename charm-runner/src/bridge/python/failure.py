@@ -34,6 +34,19 @@ def shown(error):
         return lines
 
 
+def described(error):
+    # What a handler was given, for spans: the class, and where it was raised.
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else "%s.%s" % (kind.__module__, kind.__qualname__)
+    more = ',"error_type":' + quote(name)
+    if error.__traceback__ is None:
+        return more
+    import traceback
+
+    lines = "".join(traceback.format_exception(kind, error, trimmed(error.__traceback__)))
+    return more + ',"traceback":' + quote(lines[-16384:])
+
+
 def failed(stage, error):
     part("values")
     if isinstance(error, SystemExit):

@@ -78,6 +78,17 @@ def name_of(serialized, given, unknown=UNKNOWN):
     return text(found or given or unknown)
 
 
+def wrong(error):
+    body = '"error":' + quote(error)
+    if isinstance(error, BaseException):
+        try:
+            part("failure")
+            return body + described(error)
+        except Exception:
+            pass
+    return body
+
+
 def content_text(value):
     # The text of a message's content: a string, or blocks of which some are text.
     if isinstance(value, str) or not isinstance(value, (list, dict)):
@@ -113,10 +124,14 @@ def emit(kind, body):
 
 
 class Handler:
-    def on_tool_start(self, serialized=None, input_str="", *, run_id=None, parent_run_id=None, name=None, **_):
+    def on_tool_start(self, serialized=None, input_str="", *, run_id=None, parent_run_id=None, name=None, inputs=None, **_):
         name = name_of(serialized, name)
         head = opened("tool", name, run_id, parent_run_id)
-        emit("tool_start", "%s,\"tool\":%s,\"input\":%s" % (head, quote(name), quote(input_str)))
+        body = '%s,"tool":%s,"input":%s' % (head, quote(name), quote(input_str))
+        if isinstance(inputs, dict):
+            part("values")
+            body += ',"arguments":' + dump(inputs)
+        emit("tool_start", body)
 
     def on_tool_end(self, output=None, *, run_id=None, **_):
         call, name = closed("tool", run_id)
@@ -124,7 +139,7 @@ class Handler:
 
     def on_tool_error(self, error=None, *, run_id=None, **_):
         call, name = closed("tool", run_id)
-        emit("tool_error", '%s,"tool":%s,"error":%s' % (call, quote(name), quote(error)))
+        emit("tool_error", '%s,"tool":%s,%s' % (call, quote(name), wrong(error)))
 
     def on_llm_new_token(self, token_=None, *, run_id=None, token=None, **_):
         new_token(token_ if token is None else token, str(run_id) if run_id else innermost("llm") or "" if made else "")

@@ -44,6 +44,29 @@ def first(source, *names):
             return source[name]
 
 
+WHOLE = {"max_tokens": ("max_tokens", "max_completion_tokens", "max_output_tokens"), "top_k": ("top_k",), "seed": ("seed",)}
+
+
+def parameters(metadata, *sources):
+    told = {}
+    for name in ("temperature", "top_p", "frequency_penalty", "presence_penalty", *WHOLE):
+        kind = int if name in WHOLE else (int, float)
+        values = [first_of(source, *WHOLE.get(name, (name,))) for source in sources]
+        for value in (first_of(metadata, "ls_" + name), *values):
+            if isinstance(value, kind) and not isinstance(value, bool) and abs(value) < 2**63:
+                if name not in WHOLE or value >= 0:
+                    told[name] = value
+                break
+    return told
+
+
+def first_of(source, *names):
+    # Unlike `first` it takes a zero.
+    for name in names:
+        if isinstance(source, dict) and source.get(name) is not None:
+            return source[name]
+
+
 def llm_start(serialized, given, run_id, parent_run_id, metadata, invocation_params, kwargs):
     head = opened("llm", "", run_id, parent_run_id)
     params = invocation_params or kwargs.get("kwargs") or {}
@@ -52,7 +75,9 @@ def llm_start(serialized, given, run_id, parent_run_id, metadata, invocation_par
     model = first(metadata, "ls_model_name") or first(params, *names) or first(inner, *names)
     path = first(serialized, "id")
     provider = first(metadata, "ls_provider") or first(params, "_type") or (path[0] if path else None)
-    emit("llm_start", head + field("model", model) + field("provider", provider) + ',"input":' + dump(given))
+    asked = parameters(metadata, params, inner)
+    body = head + field("model", model) + field("provider", provider) + ',"input":' + dump(given)
+    emit("llm_start", body + (',"parameters":' + dump(asked) if asked else ""))
 
 
 @guarded
@@ -99,6 +124,9 @@ def usage_of(response, answer):
             name = {"cached_tokens": "cache_read", "reasoning_tokens": "reasoning"}.get(key, key)
             if isinstance(value, int) and name in ("cache_read", "cache_creation", "reasoning"):
                 usage[name] = value
+    if "cache_read_input_tokens" in got or "cache_creation_input_tokens" in got:
+        # Anthropic's own names: there the cache is counted besides the input, everywhere else within it.
+        usage["input_tokens"] = sum(usage.get(name, 0) for name in ("input_tokens", "cache_read", "cache_creation"))
     if "total_tokens" not in usage and {"input_tokens", "output_tokens"} <= set(usage):
         usage["total_tokens"] = usage["input_tokens"] + usage["output_tokens"]
     return usage
@@ -130,7 +158,7 @@ def on_llm_end(self, response=None, *, run_id=None, **_):
 @guarded
 def on_llm_error(self, error=None, *, run_id=None, **_):
     call, _ = closed("llm", run_id)
-    emit("llm_error", call + ',"error":' + quote(error))
+    emit("llm_error", call + "," + wrong(error))
 
 
 @guarded
@@ -170,7 +198,7 @@ def on_retriever_end(self, documents=None, *, run_id=None, **_):
 @guarded
 def on_retriever_error(self, error=None, *, run_id=None, **_):
     call, name = closed("retriever", run_id)
-    emit("retriever_error", '%s,"name":%s,"error":%s' % (call, quote(name), quote(error)))
+    emit("retriever_error", '%s,"name":%s,%s' % (call, quote(name), wrong(error)))
 
 
 for flag in ("agent", "chain", "chat_model", "llm", "retriever"):

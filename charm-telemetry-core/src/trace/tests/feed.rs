@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use super::script::*;
+use crate::event::{EventKind, LlmStart};
+use crate::event_text::{ErrorText, ToolInput};
 use crate::exporter::{HookResult, TelemetryExporter, call_hook};
 use crate::interest::Interest;
+use crate::model_parameters::ModelParameters;
 use crate::trace::{
     ContentPolicy, FinishedSpan, Sampler, SpanError, SpanExporter, SpanFeed, StartedSpan, TelemetrySettings,
     TraceId,
@@ -161,6 +164,80 @@ fn a_withheld_span_keeps_the_class_of_its_error_and_says_that_content_is_missing
     span.withhold_content();
     assert!(span.content_withheld);
     assert_eq!(span.error().unwrap().error_type.as_deref(), Some("ValueError"));
+}
+
+/// What a side says of an error, of a tool's input and of a model besides the texts of the hooks.
+fn detailed_run() -> Vec<crate::Event> {
+    let error = ErrorText::new("no sky")
+        .error_type("weather.NoSky")
+        .traceback("Traceback SECRET\nweather.NoSky: no sky");
+    let input = ToolInput::new("{'city': 'Oslo'}").arguments(&serde_json::json!({ "city": "Oslo" }));
+    let parameters: ModelParameters = serde_json::from_str(r#"{"temperature": 0.5, "seed": 7}"#).unwrap();
+    vec![
+        event(0, 0, 0, run_start("{}")),
+        event(1, 1, 0, EventKind::LlmStart(Box::new(LlmStart::new("m").parameters(parameters)))),
+        event(2, 1, 0, llm_end()),
+        event(3, 2, 0, EventKind::ToolStart { tool_name: "look".into(), input }),
+        event(4, 2, 0, EventKind::ToolError { tool_name: "look".into(), error: error.clone() }),
+        event(5, 3, 0, tool("plain", "text")),
+        event(6, 3, 0, tool_error("plain", "broken")),
+        event(7, 0, 0, EventKind::Error { error: ErrorText::new("it failed").error_type("KeyError") }),
+    ]
+}
+
+#[test]
+fn spans_know_the_class_and_the_place_of_an_error_the_arguments_of_a_tool_and_the_parameters_of_a_model() {
+    // Through the assembler's own door, and through the hooks.
+    let mut recorder = SpanRecorder::default();
+    let interest = std::cell::Cell::new(Interest::all());
+    recorder.configure(&std::sync::Arc::new(with_content(ContentPolicy::On)));
+    for event in detailed_run() {
+        call_hook(&mut recorder, &event, &interest).unwrap();
+    }
+    for spans in [spans(detailed_run()), recorder.spans] {
+        let [llm, look, plain, agent] = &spans[..] else { panic!("four spans") };
+        assert_eq!((llm.parameters.temperature, llm.parameters.seed), (Some(0.5), Some(7)));
+        let error = look.error().unwrap();
+        assert_eq!((error.error_type.as_deref(), &*error.message), (Some("weather.NoSky"), "no sky"));
+        assert_eq!(error.traceback.as_deref(), Some("Traceback SECRET\nweather.NoSky: no sky"));
+        assert_eq!(look.input.as_ref().unwrap().as_json().unwrap().get(), r#"{"city":"Oslo"}"#);
+        let error = plain.error().unwrap();
+        assert_eq!(
+            (error.error_type.as_deref(), error.traceback.as_deref()),
+            (None, None),
+            "nothing of the one before"
+        );
+        assert_eq!(plain.input.as_ref().unwrap().text(), "text");
+        assert_eq!(agent.error().unwrap().error_type.as_deref(), Some("KeyError"));
+    }
+}
+
+#[derive(Default)]
+struct SpanRecorder {
+    feed: SpanFeed,
+    spans: Vec<FinishedSpan>,
+}
+
+impl SpanExporter for SpanRecorder {
+    fn feed(&mut self) -> &mut SpanFeed {
+        &mut self.feed
+    }
+
+    fn span(&mut self, span: FinishedSpan) -> HookResult {
+        self.spans.push(span);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_traceback_is_content_and_its_end_is_what_is_kept() {
+    let mut span = spans(detailed_run()).remove(1);
+    span.withhold_content();
+    assert_eq!(span.error().unwrap().traceback, None);
+    let long = ErrorText::new("x").traceback(format!("{}the end", "ü".repeat(20_000)));
+    let failed = [event(0, 0, 0, run_start("{}")), event(1, 0, 0, EventKind::Error { error: long })];
+    let kept = spans(failed).remove(0).error().unwrap().traceback.clone().unwrap();
+    assert!(kept.len() <= 16 * 1024 && kept.ends_with("üthe end"), "{}", kept.len());
 }
 
 fn unsampled(keep_errors: bool) -> TelemetrySettings {

@@ -123,6 +123,7 @@ fn streamed_text_is_the_output_when_the_end_has_none() {
 fn the_answer_at_the_end_wins_over_the_streamed_text_and_usage_over_the_count() {
     let mut usage = TokenUsage::new(7, 30);
     usage.cache_read_tokens = Some(4);
+    usage.cache_write_tokens = Some(2);
     let start = LlmStart::new("gpt-4o").provider("openai").input(&["hi"]);
     let end = LlmEnd::new().model("gpt-4o-2026").output("Hello!").usage(usage);
     let [llm, agent] = &spans([

@@ -54,11 +54,11 @@ pub(super) fn run_end(outputs: &str) -> EventKind {
 }
 
 pub(super) fn run_error(error: &str) -> EventKind {
-    EventKind::Error { error: error.to_owned() }
+    EventKind::Error { error: error.into() }
 }
 
 pub(super) fn tool(name: &str, input: &str) -> EventKind {
-    EventKind::ToolStart { tool_name: name.into(), input: input.to_owned() }
+    EventKind::ToolStart { tool_name: name.into(), input: input.into() }
 }
 
 pub(super) fn tool_end(name: &str, output: &str) -> EventKind {
@@ -66,7 +66,7 @@ pub(super) fn tool_end(name: &str, output: &str) -> EventKind {
 }
 
 pub(super) fn tool_error(name: &str, error: &str) -> EventKind {
-    EventKind::ToolError { tool_name: name.into(), error: error.to_owned() }
+    EventKind::ToolError { tool_name: name.into(), error: error.into() }
 }
 
 pub(super) fn llm(model: &str) -> EventKind {

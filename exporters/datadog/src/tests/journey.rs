@@ -84,7 +84,7 @@ fn a_key_that_an_agent_says_is_taken_out_of_every_field() {
     let receiver = intake::strict(Format::Public);
     let manager = manager(variables(&receiver, Format::Public));
     let run = manager.start_run(&json!({ "input": KEY }));
-    run.tool_call("t", KEY).fail(&format!("Traceback (most recent call last):\n{KEY}\nValueError: {KEY}"));
+    run.tool_call("t", KEY).fail(format!("Traceback (most recent call last):\n{KEY}\nValueError: {KEY}"));
     run.llm_call(LlmStart::new("m").input(KEY)).finish(LlmEnd::new().output(KEY));
     run.fail(KEY);
     manager.shutdown(PATIENCE);

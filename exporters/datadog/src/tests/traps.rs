@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use charm_telemetry_core::{LlmEnd, LlmStart, TokenUsage};
+use charm_telemetry_core::{ErrorText, EventKind, LlmEnd, LlmStart, TokenUsage};
 use serde_json::{Value, json};
 
 use super::{arrived, arrived_with, named, weather};
@@ -66,16 +66,18 @@ fn tokens_that_nobody_counted_are_not_sent_as_zero() {
 fn tokens_are_sent_as_they_were_counted_and_summed_if_the_provider_did_not() {
     let mut usage = TokenUsage::default();
     (usage.input_tokens, usage.output_tokens) = (Some(12), Some(5));
-    (usage.cache_read_tokens, usage.reasoning_tokens) = (Some(4), Some(2));
+    (usage.cache_read_tokens, usage.cache_write_tokens) = (Some(4), Some(3));
+    usage.reasoning_tokens = Some(2);
     for format in BOTH {
         let spans = arrived(format, |harness| model(harness, LlmEnd::new().usage(usage)));
         let metrics = &named(&spans, "gpt-x")["metrics"];
-        let expected = [12, 5, 17, 4, 2].map(Value::from);
+        let expected = [12, 5, 17, 4, 3, 2].map(Value::from);
         let names = [
             "input_tokens",
             "output_tokens",
             "total_tokens",
             "cache_read_input_tokens",
+            "cache_write_input_tokens",
             "reasoning_output_tokens",
         ];
         assert_eq!(names.map(|name| metrics[name].clone()), expected);
@@ -93,6 +95,35 @@ fn inputs_and_outputs_that_are_no_text_are_json_in_a_text() {
         let meta = &named(&spans, "weather_agent")["meta"];
         assert_eq!(meta["input"]["value"], r#"{"input":"hi","style":"brief"}"#);
         assert_eq!(meta["output"]["value"], r#"{"temp_c":21}"#);
+    }
+}
+
+#[test]
+fn an_error_has_its_class_and_its_stack_and_a_call_its_parameters_and_what_tools_answered() {
+    for format in BOTH {
+        let spans = arrived(format, |harness| {
+            harness.run_start(&json!({})).unwrap();
+            let call = harness.new_call();
+            harness.tool_start(call, "t", "x").unwrap();
+            let error = ErrorText::new("no sky").error_type("weather.NoSky").traceback("Traceback ...");
+            harness.feed(Some(call), EventKind::ToolError { tool_name: "t".into(), error }).unwrap();
+            let parameters = serde_json::from_str(r#"{"temperature": 0.2, "max_tokens": 9}"#).unwrap();
+            let answer = json!([{ "role": "tool", "content": "21 C", "tool_call_id": "c1", "name": "t" }]);
+            let call = harness.new_call();
+            harness.llm_start(call, LlmStart::new("m").parameters(parameters).input(&answer)).unwrap();
+            harness.llm_end(call, LlmEnd::new()).unwrap();
+            harness.run_end(&json!({})).unwrap();
+        });
+        let (tool, llm) = (&named(&spans, "t")["meta"], &named(&spans, "m")["meta"]);
+        let expected = json!({ "type": "weather.NoSky", "message": "no sky", "stack": "Traceback ..." });
+        assert_eq!(tool["error"], expected);
+        assert_eq!(
+            (&llm["metadata"]["temperature"], &llm["metadata"]["max_tokens"]),
+            (&json!(0.2), &json!(9))
+        );
+        let result = json!({ "name": "t", "result": "21 C", "tool_id": "c1", "type": "tool_result" });
+        let message = json!({ "role": "tool", "content": "", "tool_results": [result] });
+        assert_eq!(llm["input"]["messages"], json!([message]));
     }
 }
 

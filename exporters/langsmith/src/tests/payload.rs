@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use charm_telemetry_core::testing::RecordedRequest;
 use charm_telemetry_core::trace::TelemetrySettings;
-use charm_telemetry_core::{Environment, EnvironmentReader, LlmEnd, LlmStart, StreamEvent, TokenUsage};
+use charm_telemetry_core::{
+    Environment, EnvironmentReader, ErrorText, EventKind, LlmEnd, LlmStart, StreamEvent, TokenUsage,
+};
 use serde_json::{Value, json};
 
 use super::checker::Run;
@@ -220,16 +222,38 @@ fn numbers_that_are_too_large_and_half_characters_are_no_reason_for_a_refusal() 
 }
 
 #[test]
+fn an_error_is_its_class_its_text_and_its_traceback_and_parameters_are_where_langchain_has_them() {
+    let mut runs = sent(&[], &[], |harness| {
+        harness.run_start(&json!({})).unwrap();
+        let call = harness.new_call();
+        harness.tool_start(call, "t", "x").unwrap();
+        let error = ErrorText::new("no sky").error_type("weather.NoSky").traceback("Traceback ...");
+        harness.feed(Some(call), EventKind::ToolError { tool_name: "t".into(), error }).unwrap();
+        harness.run_end(&json!({})).unwrap();
+    });
+    assert_eq!(*runs.remove(1).field("error"), json!("weather.NoSky: no sky\n\nTraceback ..."));
+    let parameters = serde_json::from_str(r#"{"temperature": 0, "max_tokens": 9, "top_k": 4}"#).unwrap();
+    let run = one_call(LlmStart::new("zz").parameters(parameters), LlmEnd::new());
+    let expected = json!({ "model": "zz", "temperature": 0.0, "max_tokens": 9, "top_k": 4 });
+    assert_eq!(run.field("extra")["invocation_params"], expected);
+    assert_eq!(
+        (&run.metadata()["ls_temperature"], &run.metadata()["ls_max_tokens"]),
+        (&json!(0.0), &json!(9))
+    );
+}
+
+#[test]
 fn tokens_and_the_model_are_where_the_cost_is_computed_from() {
     let mut usage = TokenUsage::new(7, 3);
     usage.cache_read_tokens = Some(4);
+    usage.cache_write_tokens = Some(1);
     usage.reasoning_tokens = Some(2);
     let run = one_call(LlmStart::new("zz").provider("openai"), LlmEnd::new().model("zz-2025").usage(usage));
     let expected = json!({
         "ls_provider": "openai", "ls_model_name": "zz", "ls_model_type": "chat", "charm_response_model": "zz-2025",
         "usage_metadata": {
             "input_tokens": 7, "output_tokens": 3, "total_tokens": 10,
-            "input_token_details": { "cache_read": 4 }, "output_token_details": { "reasoning": 2 },
+            "input_token_details": { "cache_read": 4, "cache_creation": 1 }, "output_token_details": { "reasoning": 2 },
         },
     });
     assert_eq!(*run.metadata(), expected);

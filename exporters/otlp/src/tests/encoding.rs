@@ -12,12 +12,12 @@ use super::payload::{as_protobuf, decoded};
 use super::script::*;
 use crate::encode::{EncodeOptions, nanos};
 
-fn wire(span: &FinishedSpan, options: &EncodeOptions) -> Span {
+pub(super) fn wire(span: &FinishedSpan, options: &EncodeOptions) -> Span {
     let mut request = decoded(&as_protobuf(std::slice::from_ref(span), options));
     request.resource_spans.remove(0).scope_spans.remove(0).spans.remove(0)
 }
 
-fn any(span: &Span, key: &str) -> Option<Any> {
+pub(super) fn any(span: &Span, key: &str) -> Option<Any> {
     let mut found = span.attributes.iter().filter(|attribute| attribute.key == key);
     let value = found.next()?.value.clone()?.value;
     assert!(found.next().is_none(), "{key} is there twice");
@@ -127,10 +127,15 @@ fn cached_tokens_that_are_counted_apart_are_counted_in() {
         trace.llm_start(at(1, 1, 0), &LlmStart::new("claude"));
         let mut usage = TokenUsage::new(20, 5);
         usage.cache_read_tokens = Some(1000);
+        usage.cache_write_tokens = Some(300);
         trace.llm_end(at(2, 1, 0), &LlmEnd::new().usage(usage));
     });
     let span = wire(&spans[0], &options());
-    assert_eq!(any(&span, "gen_ai.usage.input_tokens"), Some(Any::IntValue(1020)));
+    assert_eq!(any(&span, "gen_ai.usage.input_tokens"), Some(Any::IntValue(1320)));
+    // The older and the newer name.
+    for name in ["cache_creation", "cache_write"] {
+        assert_eq!(any(&span, &format!("gen_ai.usage.{name}.input_tokens")), Some(Any::IntValue(300)));
+    }
 }
 
 #[test]

@@ -87,7 +87,7 @@ const OF_ONE_KIND: &[(&str, Side, &[&str], &str)] = &[
     ),
     ("gen_ai.invoke_agent", Sdk, &["gen_ai.request.model", "gen_ai.response.streaming"], UNKNOWN),
     ("gen_ai.execute_tool", Sdk, &["gen_ai.request.model"], UNKNOWN),
-    ("exception fields", Sdk, &["module"], "sent where the text of the error names one"),
+    ("exception fields", Sdk, &["module"], "sent where the error's class has one"),
 ];
 
 /// Compares the names of one kind and returns the differences that are used.

@@ -139,6 +139,27 @@ fn a_run_that_fails_by_itself_is_an_event_that_nobody_handled() {
 }
 
 #[test]
+fn a_traceback_that_was_told_beside_the_text_and_parameters_of_a_model_are_there() {
+    let mut spans = failure("no sky", false);
+    let SpanStatus::Error(error) = &mut spans[0].status else { panic!("it failed") };
+    (error.error_type, error.traceback) =
+        (Some("weather.NoSky".to_owned()), Some("Traceback ...".to_owned()));
+    let envelope = Envelope::read(&envelope_of(Category::Error, &event(&spans))).unwrap();
+    let event = &envelope.items[0].1;
+    let exception = &event["exception"]["values"][0];
+    let named = json!({ "type": "NoSky", "module": "weather", "value": "no sky" });
+    assert!(["type", "module", "value"].iter().all(|key| exception[*key] == named[*key]), "{exception}");
+    assert_eq!(event["extra"]["traceback"], "Traceback ...");
+    let parameters = serde_json::from_str(r#"{"temperature": 0.2, "max_tokens": 9, "seed": 7}"#).unwrap();
+    let span = one_chat(&LlmStart::new("m").parameters(parameters), &LlmEnd::new());
+    let said = attributes(&span_item(&span, &profile()));
+    let expected = json!([0.2, 9, "7"]);
+    let told =
+        ["temperature", "max_tokens", "seed"].map(|name| said[format!("gen_ai.request.{name}")].clone());
+    assert_eq!(json!(told), expected);
+}
+
+#[test]
 fn an_error_without_a_class_has_a_type_and_a_long_one_is_cut_before_sentry_cuts_it() {
     let spans = failure(&"it broke ☔".repeat(2000), false);
     let envelope = Envelope::read(&envelope_of(Category::Error, &event(&spans))).unwrap();
@@ -193,11 +214,14 @@ fn a_span_under_a_remote_one_is_a_segment_with_a_parent() {
 #[test]
 fn cached_tokens_that_were_counted_besides_the_input_are_added_to_it() {
     let mut usage = TokenUsage::new(3, 5);
-    (usage.cache_read_tokens, usage.total_tokens) = (Some(100), Some(8));
+    (usage.cache_read_tokens, usage.cache_write_tokens) = (Some(100), Some(20));
+    usage.total_tokens = Some(8);
     let span = one_chat(&LlmStart::new("claude"), &LlmEnd::new().usage(usage));
     let attributes = attributes(&span_item(&span, &profile()));
-    assert_eq!(attributes["gen_ai.usage.input_tokens"], 103);
-    assert_eq!(attributes["gen_ai.usage.total_tokens"], 108);
+    assert_eq!(attributes["gen_ai.usage.input_tokens"], 123);
+    assert_eq!(attributes["gen_ai.usage.total_tokens"], 128);
+    assert_eq!(attributes["gen_ai.usage.cache_creation.input_tokens"], 20);
+    assert_eq!(attributes["gen_ai.usage.input_tokens.cache_write"], 20, "the old name, too");
 }
 
 #[test]

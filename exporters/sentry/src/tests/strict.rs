@@ -205,6 +205,8 @@ fn check_ai(op: &Value, name: &Value, data: &Value) -> Checked {
     let (input, cached) = (tokens("input_tokens"), tokens("cache_read.input_tokens"));
     rule!(cached.unwrap_or(0) <= input.unwrap_or(0), "cached tokens are a part of the input");
     rule!(cached == tokens("input_tokens.cached"), "the old name of cached tokens, too");
+    let written = tokens("cache_creation.input_tokens");
+    rule!(written == tokens("input_tokens.cache_write"), "the old name of tokens written to the cache, too");
     for key in ["gen_ai.input.messages", "gen_ai.output.messages"] {
         if let Some(text) = data[key].as_str() {
             check_messages(text).map_err(|why| format!("{key}: {why}"))?;
