@@ -163,7 +163,7 @@ mod tests {
         let (_reader, pipe) = io::pipe().expect("there is room for a pipe");
         let mut writer = PipeWriter::new(Slow(pipe));
         let time = EventTime { wall: std::time::SystemTime::UNIX_EPOCH, monotonic: Duration::ZERO };
-        let kind = EventKind::ToolError { tool_name: "t".into(), error: "x".repeat(100_000) };
+        let kind = EventKind::ToolError { tool_name: "t".into(), error: "x".repeat(100_000).into() };
         writer.event(&Event { run: RunId::new(), sequence: 0, time, call: None, parent: None, kind });
         // All of it would be a thousand writes.
         assert!(!writer.flush().expect("nothing fails"));
