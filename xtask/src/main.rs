@@ -10,6 +10,7 @@ mod image;
 mod needs;
 mod new_exporter;
 mod python_base;
+mod receivers;
 mod summary;
 mod test;
 mod tidy;

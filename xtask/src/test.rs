@@ -12,7 +12,7 @@ use clap::Args as ClapArgs;
 
 use crate::needs::Strictness;
 use crate::summary::Summary;
-use crate::{console, needs, python_base, venv, workspace};
+use crate::{console, needs, python_base, receivers, venv, workspace};
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
@@ -38,7 +38,8 @@ pub(crate) fn add_all_steps(summary: &mut Summary, strictness: Strictness) {
 fn add_steps(summary: &mut Summary, args: &Args, strictness: Strictness) {
     let ready = summary.step("Programs the tests use", || needs::check(strictness))
         && summary.step("Python environment", venv::ensure)
-        && summary.step("Base of test images", || python_base::ensure(strictness));
+        && summary.step("Base of test images", || python_base::ensure(strictness))
+        && summary.step("Receivers of others", || receivers::ensure(strictness));
     if !ready {
         return;
     }
