@@ -1,7 +1,7 @@
 //! Takes secrets out of everything that leaves.
 //!
 //! Rule: a value is replaced by the name of its variable, in plain text and in JSON, however JSON spells it, and in text
-//! that holds JSON.
+//! that holds JSON or what Python shows of a value.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -62,9 +62,10 @@ impl Redactor {
         let secrets = secrets.into_iter().map(|(name, value)| (value.into(), name.into()));
         let secrets: BTreeMap<String, String> =
             secrets.filter(|(value, _)| value.len() >= SHORTEST).collect();
-        let mut plain = spell(&secrets);
+        let mut plain = spell(&secrets, spellings);
+        plain.extend(spell(&secrets, literals));
         plain.extend(secrets);
-        Self { json: Patterns::new(spell(&plain)), plain: Patterns::new(plain) }
+        Self { json: Patterns::new(spell(&plain, spellings)), plain: Patterns::new(plain) }
     }
 
     /// Whether there is nothing to take out.
@@ -254,19 +255,34 @@ impl Patterns {
     }
 }
 
-/// All spellings of the values in JSON.
-fn spell(secrets: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let spelt = secrets.iter().flat_map(|(value, name)| spellings(value).map(|text| (text, name.clone())));
-    spelt.collect()
+/// All spellings of the values in some notation.
+fn spell<const N: usize>(
+    secrets: &BTreeMap<String, String>,
+    spellings: fn(&str) -> [String; N],
+) -> BTreeMap<String, String> {
+    let of_one =
+        |(value, name): (&String, &String)| spellings(value).map(|text| (text, name.clone())).into_iter();
+    secrets.iter().flat_map(of_one).collect()
 }
 
 /// How a value may stand inside a JSON string: as short as possible, or with everything but ASCII or with slashes escaped.
-fn spellings(value: &str) -> impl Iterator<Item = String> {
-    let quoted = serde_json::to_string(value).expect("a string can always be written");
-    let short = quoted[1..quoted.len() - 1].to_owned();
+fn spellings(value: &str) -> [String; 3] {
+    let short = escaped(value);
     let ascii = escape_non_ascii(&short);
     let slashes = short.replace('/', "\\/");
-    [short, ascii, slashes].into_iter()
+    [short, ascii, slashes]
+}
+
+/// How a value stands inside of what Python and Node show of a string: the quotes that are not around it stay as they are.
+fn literals(value: &str) -> [String; 2] {
+    let double_inside = escaped(value).replace("\\\"", "\"");
+    let single_escaped = double_inside.replace('\'', "\\'");
+    [double_inside, single_escaped]
+}
+
+fn escaped(value: &str) -> String {
+    let quoted = serde_json::to_string(value).expect("a string can always be written");
+    quoted[1..quoted.len() - 1].to_owned()
 }
 
 fn escape_non_ascii(text: &str) -> String {
@@ -317,6 +333,16 @@ mod tests {
         check("s\"cret/ü", r#"{"a":"x s\"cret/ü y"}"#, r#"{"a":"x [KEY_REDACTED] y"}"#);
         check("s\"cret/ü", r#"{"a":"s\"cret/\u00fc"}"#, r#"{"a":"[KEY_REDACTED]"}"#);
         check("a/b/cdef", r#"["a\/b\/cdef"]"#, r#"["[KEY_REDACTED]"]"#);
+    }
+
+    #[test]
+    fn a_secret_is_found_in_what_python_shows_of_a_dict() {
+        let redactor = Redactor::new([("KEY", "s\"cr\\et'ü\n")]);
+        let shown = r#"{'a': 's"cr\\et\'ü\n', "b": "s\"cr\\et'ü\n"}"#;
+        assert_eq!(redactor.text(shown), r#"{'a': '[KEY_REDACTED]', "b": "[KEY_REDACTED]"}"#);
+        let within = serde_json::to_string(shown).unwrap();
+        assert_eq!(redactor.json(&within), r#""{'a': '[KEY_REDACTED]', \"b\": \"[KEY_REDACTED]\"}""#);
+        check("a\"b\\cde", r#"{"a":"'a\"b\\\\cde'"}"#, r#"{"a":"'[KEY_REDACTED]'"}"#);
     }
 
     #[test]

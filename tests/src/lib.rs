@@ -10,4 +10,6 @@ pub mod process;
 pub mod python_tool;
 pub mod receivers;
 pub mod requires;
+pub mod talkative;
+pub mod trees;
 pub mod workspace;

@@ -96,7 +96,12 @@ fn phoenix(home: &Path) -> Result<()> {
     venv::make(home, &python.program)?;
     let mut pip = Command::new(home.join("bin/python"));
     pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--no-compile"]);
-    pip.args(["--disable-pip-version-check", "--no-input", "--requirement", "tests/requirements-phoenix.txt"]);
+    pip.args([
+        "--disable-pip-version-check",
+        "--no-input",
+        "--requirement",
+        "tests/requirements-phoenix.txt",
+    ]);
     pip.current_dir(workspace::root());
     workspace::run(pip)
 }

@@ -79,7 +79,8 @@ impl Spotlight {
     fn replayed(&self, count: usize) -> Option<Vec<Value>> {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         connection.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
-        write!(connection, "GET /stream?client=test HTTP/1.0\r\nHost: 127.0.0.1:{}\r\n\r\n", self.port).ok()?;
+        write!(connection, "GET /stream?client=test HTTP/1.0\r\nHost: 127.0.0.1:{}\r\n\r\n", self.port)
+            .ok()?;
         let lines = BufReader::new(connection).lines().map_while(Result::ok);
         let data = lines.filter_map(|line| serde_json::from_str(line.strip_prefix("data:")?.trim()).ok());
         let envelopes: Vec<Value> = data.filter(Value::is_array).take(count).collect();
@@ -92,7 +93,8 @@ impl Spotlight {
     /// It does not answer.
     pub fn trace(&self, trace_id: &str) -> String {
         let arguments = json!({ "name": "get_traces", "arguments": { "traceId": trace_id } });
-        let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": arguments }).to_string();
+        let call =
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": arguments }).to_string();
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
         connection.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket has a time-out");
         let head = format!(
