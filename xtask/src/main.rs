@@ -11,6 +11,7 @@ mod needs;
 mod new_exporter;
 mod python_base;
 mod receivers;
+mod static_runner;
 mod summary;
 mod test;
 mod tidy;
