@@ -141,6 +141,9 @@ impl Talkative {
     }
 
     /// Runs it with these variables besides what every run has.
+    ///
+    /// # Panics
+    /// It does not end.
     pub fn run(&self, input: &str, variables: &[(&str, &str)]) -> Finished {
         let mut command = Command::new(binaries::runner());
         command.args(["run", ".", "--telemetry-report=json", "--input", input]).current_dir(&self.scratch);

@@ -50,7 +50,7 @@ pub fn of_otlp(records: &[Value]) -> Tree {
         };
         let text = |key: &str| Some(attribute(key)?["stringValue"].as_str()?.to_owned());
         let count = |key: &str| attribute(key)?["intValue"].as_str()?.parse().ok();
-        let (kind, name) = operation(string(&span["name"]));
+        let (kind, name) = operation(&string(&span["name"]));
         Placed {
             start: string(&span["startTimeUnixNano"]),
             trace: string(&span["traceId"]),
@@ -129,7 +129,7 @@ pub fn of_sentry(items: &[SentryItem]) -> Tree {
         let attribute = |key: &str| &span["attributes"][key]["value"];
         let text = |key: &str| attribute(key).as_str().map(str::to_owned);
         let count = |key: &str| attribute(key).as_u64();
-        let (kind, name) = operation(string(&span["name"]));
+        let (kind, name) = operation(&string(&span["name"]));
         Placed {
             start: format!("{:.6}", span["start_timestamp"].as_f64().unwrap_or_default()),
             trace: string(&span["trace_id"]),
@@ -163,8 +163,8 @@ fn tree(spans: impl Iterator<Item = Placed>) -> Tree {
 }
 
 /// `chat gpt-4o`, `execute_tool search`.
-fn operation(name: String) -> (&'static str, String) {
-    let (operation, rest) = name.split_once(' ').unwrap_or((&name, ""));
+fn operation(name: &str) -> (&'static str, String) {
+    let (operation, rest) = name.split_once(' ').unwrap_or((name, ""));
     let kind = match operation {
         "invoke_agent" => "agent",
         "chat" => "llm",

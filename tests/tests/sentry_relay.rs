@@ -144,6 +144,7 @@ fn as_transaction(spans: &[Value]) -> Value {
 
 #[test]
 fn sentry_s_normaliser_takes_what_spans_of_the_second_version_say_and_knows_agents_models_and_tools() {
+    type Change = fn(&mut Value);
     let Some(python) = requires::python_module("sentry_relay") else { return };
     let judged = judge(&python, &as_transaction(&spans()));
     assert!(is_clean(&judged), "{judged:#}");
@@ -154,7 +155,6 @@ fn sentry_s_normaliser_takes_what_spans_of_the_second_version_say_and_knows_agen
         found.next().unwrap_or_else(|| of(&judged["contexts"]["trace"]))
     });
     assert_eq!(types.collect::<Vec<_>>(), expected_types());
-    type Change = fn(&mut Value);
     let changes: [Change; 4] = [
         |span| span["span_id"] = json!("short"),
         |span| span["end_timestamp"] = json!(1),
