@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use charm_telemetry_core::testing::RecordedRequest;
 use charm_telemetry_tests::receivers::{DatadogAgent, LANGSMITH_KEY, LangSmithDouble, OtelTap, SentryDouble};
 use charm_telemetry_tests::trees::{self, Node, Tree};
 use charm_telemetry_tests::{binaries, process, requires, workspace};
@@ -79,8 +80,8 @@ fn four_vendors_have_the_same_tree_the_same_tokens_and_the_same_tools() {
     let answers = [
         serde_json::to_string(&records).unwrap(),
         serde_json::to_string(&datadog.spans()).unwrap(),
-        langsmith.requests().iter().map(|request| request.text()).collect(),
-        sentry.requests().iter().map(|request| request.text()).collect(),
+        langsmith.requests().iter().map(RecordedRequest::text).collect(),
+        sentry.requests().iter().map(RecordedRequest::text).collect(),
     ];
     for text in answers {
         // By the last model and by the run.
