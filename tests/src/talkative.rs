@@ -3,7 +3,7 @@
 //! Rule: everything that left is here, as it left and decompressed; what a test does not look at, it does not know.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use charm_telemetry_core::testing::{Answer, ReceiverDouble, RecordedRequest};
@@ -175,13 +175,13 @@ impl Talkative {
     ///
     /// # Panics
     /// They cannot be read.
-    pub fn left_behind(&self) -> Vec<(String, Vec<u8>)> {
+    pub fn left_behind(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let mut files = Vec::new();
         collect(&self.state(), &mut files);
         files
     }
 
-    fn state(&self) -> std::path::PathBuf {
+    fn state(&self) -> PathBuf {
         self.scratch.path().join("state")
     }
 }
@@ -197,13 +197,14 @@ fn vendor(name: &str) -> ReceiverDouble {
     double
 }
 
-fn collect(folder: &Path, files: &mut Vec<(String, Vec<u8>)>) {
+fn collect(folder: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
     for entry in fs::read_dir(folder).into_iter().flatten().map_while(Result::ok) {
         let path = entry.path();
         if path.is_dir() {
             collect(&path, files);
         } else {
-            files.push((path.display().to_string(), fs::read(&path).expect("the file can be read")));
+            let bytes = fs::read(&path).expect("the file can be read");
+            files.push((path, bytes));
         }
     }
 }

@@ -95,11 +95,13 @@ fn no_secret_is_kept_on_disk_while_the_vendors_are_away() {
     let finished = agent.run("fail", &[SAY_ALL, ALL_CONTENT, ("CHARM_TELEMETRY_SHUTDOWN_TIMEOUT", "1")]);
     output_has_no_secret(&finished);
     let files = agent.left_behind();
-    let batches = files.iter().filter(|(name, _)| name.ends_with(".batch")).count();
+    let batches =
+        files.iter().filter(|(path, _)| path.extension().is_some_and(|kind| kind == "batch")).count();
     assert!(batches >= 5, "each destination keeps what it could not send: {files:?}");
-    for (name, bytes) in &files {
-        has_no_secret(name, name.as_bytes());
-        has_no_secret(name, bytes);
+    for (path, bytes) in &files {
+        let name = path.display().to_string();
+        has_no_secret(&name, name.as_bytes());
+        has_no_secret(&name, bytes);
     }
     assert!(files.iter().any(|(_, bytes)| plain(bytes).contains("[MODEL_KEY_REDACTED]")));
     for vendor in VENDORS {
