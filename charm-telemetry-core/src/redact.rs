@@ -1,10 +1,11 @@
 //! Takes secrets out of everything that leaves.
 //!
 //! Rule: a value is replaced by the name of its variable, in plain text and in JSON, however JSON spells it, and in text
-//! that holds JSON.
+//! that holds JSON or what Python shows of a value.
 
 mod json;
 mod layers;
+mod parts;
 mod patterns;
 
 use std::borrow::Cow;
@@ -36,12 +37,18 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// A redactor for these variables. Values of less than six bytes are not redacted.
+    /// A redactor for these variables. Of an address the password,
+    /// and of a list of headers each value that is secret by its name is redacted alone, too.
+    /// Values of less than six bytes are not redacted.
     pub fn new<N: Into<String>, V: Into<String>>(secrets: impl IntoIterator<Item = (N, V)>) -> Self {
-        let secrets = secrets.into_iter().map(|(name, value)| (value.into(), name.into()));
-        let secrets: BTreeMap<String, String> =
-            secrets.filter(|(value, _)| value.len() >= SHORTEST).collect();
-        Self { patterns: Patterns::new(secrets) }
+        let mut all = BTreeMap::new();
+        for (name, value) in secrets {
+            let (name, value) = (name.into(), value.into());
+            all.extend(parts::of(&value).into_iter().map(|part| (part, name.clone())));
+            all.insert(value, name);
+        }
+        all.retain(|value, _| value.len() >= SHORTEST);
+        Self { patterns: Patterns::new(all) }
     }
 
     /// Whether there is nothing to take out.

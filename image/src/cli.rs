@@ -46,8 +46,8 @@ struct Cli {
     /// The folder of the crate `charm-runner`, if it is not the one that this workspace has or depends on.
     #[arg(long, value_name = "DIR", help_heading = "What goes in")]
     runner: Option<PathBuf>,
-    /// How much the linker optimises: `thin` is for every day, `fat` for the smallest image.
-    #[arg(long, value_enum, default_value = "thin", help_heading = "What goes in")]
+    /// How much the linker optimises: `fat` makes the smallest image, `thin` is quicker, `off` is for trying things out.
+    #[arg(long, value_enum, default_value = "fat", help_heading = "What goes in")]
     lto: Lto,
     /// Only write the crate of the runner, to be read, and print its folder.
     #[arg(long, help_heading = "What goes in")]

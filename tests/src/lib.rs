@@ -8,5 +8,8 @@ pub mod doc_commands;
 pub mod image;
 pub mod process;
 pub mod python_tool;
+pub mod receivers;
 pub mod requires;
+pub mod talkative;
+pub mod trees;
 pub mod workspace;

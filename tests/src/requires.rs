@@ -1,7 +1,6 @@
 //! What a test needs from the machine: the Python environment, Node, valgrind, strace.
 //!
-//! Rule: what is missing skips the test loudly, by name, and fails it where nothing may be skipped. Only what is too heavy
-//! for every run is never required.
+//! Rule: what is missing skips the test loudly, by name, and fails it where nothing may be skipped.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -72,14 +71,18 @@ pub fn program(name: &str) -> Option<PathBuf> {
     })
 }
 
-/// A program that is too heavy to be installed for every run of the tests: the variable says where it is. `None` after
-/// saying that the calling test is skipped, also where nothing else may be.
-pub fn heavy(variable: &str, what: &str) -> Option<PathBuf> {
-    let found = std::env::var_os(variable).map(PathBuf::from).filter(|file| file.is_file());
-    if found.is_none() {
-        tell(&format!("{}: needs {what}; set {variable} to the program", test_name()));
-    }
-    found
+/// A file of what `cargo xtask test` installs into `target/test-NAME`, or `None` after saying that the calling test is
+/// skipped.
+///
+/// # Panics
+/// If it is missing and `CHARM_TEST_REQUIRE_ALL=1`.
+pub fn installed(name: &str, file: &str) -> Option<PathBuf> {
+    let home = workspace::root().join("target").join(format!("test-{name}"));
+    // The stamp: an install that was interrupted is none.
+    let whole = home.join("charm-requirements.txt").is_file();
+    Some(home.join(file)).filter(|file| whole && file.is_file()).or_else(|| {
+        missing(&format!("`{name}` in {}", home.display()), "start the tests with `cargo xtask test`")
+    })
 }
 
 fn default_venv() -> PathBuf {

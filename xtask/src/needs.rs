@@ -34,6 +34,13 @@ const NEEDS: &[Need] = &[
         required: true,
     },
     Need {
+        program: "npm",
+        version_flag: "--version",
+        why: "installs a receiver of the tests",
+        way_out: "apt-get install npm, brew install node, or https://nodejs.org",
+        required: false,
+    },
+    Need {
         program: "strace",
         version_flag: "--version",
         why: "counts system calls",

@@ -12,7 +12,7 @@ use clap::Args as ClapArgs;
 
 use crate::needs::Strictness;
 use crate::summary::Summary;
-use crate::{console, needs, python_base, sdks, venv, workspace};
+use crate::{console, needs, python_base, receivers, sdks, static_runner, venv, workspace};
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
@@ -39,13 +39,15 @@ fn add_steps(summary: &mut Summary, args: &Args, strictness: Strictness) {
     let ready = summary.step("Programs the tests use", || needs::check(strictness))
         && summary.step("Python environment", venv::ensure)
         && summary.step("SDKs of the vendors", || sdks::ensure(strictness))
-        && summary.step("Base of test images", || python_base::ensure(strictness));
+        && summary.step("Base of test images", || python_base::ensure(strictness))
+        && summary.step("Receivers of others", || receivers::ensure(strictness));
     if !ready {
         return;
     }
     summary.step("Tests of the workspace", || workspace_tests(args, strictness));
     if args.filter.is_empty() && !args.release {
         summary.step("Linked exporters, optimised", || linked_exporters(strictness));
+        summary.step("Static runner", static_runner::check);
         summary.step("Models of the lock-free code", || models(strictness));
     }
 }
@@ -59,9 +61,11 @@ fn workspace_tests(args: &Args, strictness: Strictness) -> Result<String> {
     run_tests(command, strictness)
 }
 
-/// The linker may drop an exporter that nothing refers to, and does so more often when it optimises.
+/// The linker may drop an exporter that nothing refers to, and does so more often when it optimises. Built as the static
+/// runner is, which shares what was compiled.
 fn linked_exporters(strictness: Strictness) -> Result<String> {
-    let mut command = workspace::cargo(["test", "--release"]);
+    let mut command = workspace::cargo(["test"]);
+    static_runner::shape(&mut command)?;
     for [package, test] in [["charm-runner", "linked_exporters"], ["charm-custom-runner", "custom_runner"]] {
         command.args(["--package", package, "--test", test]);
     }

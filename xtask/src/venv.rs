@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::{console, workspace};
 
 /// Made into a folder that pip has filled completely, so that a broken install is seen and repeated.
-const STAMP: &str = "charm-requirements.txt";
+pub(crate) const STAMP: &str = "charm-requirements.txt";
 
 /// The versions that the pinned packages have wheels for. 3.11 and later first: the reference is developed on them.
 const SUPPORTED: &[&str] = &["3.13", "3.12", "3.11", "3.10"];
@@ -55,9 +55,11 @@ fn requirements() -> Result<String> {
     std::fs::read_to_string(&file).with_context(|| format!("cannot read `{}`", file.display()))
 }
 
+/// A Python of the machine.
 pub(crate) struct Python {
     pub(crate) program: String,
-    version: String,
+    /// `3.12`
+    pub(crate) version: String,
 }
 
 /// The `python3` of the machine if the packages support it, else the newest that they do.
@@ -95,6 +97,7 @@ fn list(found: &[Python]) -> String {
     }
 }
 
+/// An empty environment.
 pub(crate) fn make(venv: &Path, python: &str) -> Result<()> {
     let mut command = Command::new(python);
     command.args(["-m", "venv", "--clear"]).arg(venv);

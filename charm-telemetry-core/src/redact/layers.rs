@@ -3,8 +3,9 @@
 //! Rule: what is found in a layer is known by its place in the text itself, whole escapes at a time, and each layer is read
 //! once.
 //!
-//! Undoing takes every way in which JSON may spell a character (`/` and `\/`; `ü`, `\u00fc` and `\u00FC`; `&` and `\u0026`), and
-//! leaves what is no escape as it is, because the text need not be JSON.
+//! Undoing takes every way in which JSON may spell a character (`/` and `\/`; `ü`, `\u00fc` and `\u00FC`; `&` and `\u0026`) and
+//! what Python and Node show of a string (`\'`, `\xfc`), and leaves what is no escape as it is, because the text need not be
+//! either.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -147,7 +148,8 @@ fn read(bytes: &[u8]) -> Read {
     let character = match bytes.get(1) {
         None => return Read::Cut,
         Some(b'u') => return read_unicode(bytes),
-        Some(&quoted @ (b'"' | b'\\' | b'/')) => char::from(quoted),
+        Some(b'x') => return read_byte(bytes),
+        Some(&quoted @ (b'"' | b'\\' | b'/' | b'\'')) => char::from(quoted),
         Some(b'b') => '\u{8}',
         Some(b'f') => '\u{c}',
         Some(b'n') => '\n',
@@ -156,6 +158,17 @@ fn read(bytes: &[u8]) -> Read {
         Some(_) => return Read::NoEscape,
     };
     Read::Escape(character, 2)
+}
+
+/// `\x` and two digits.
+fn read_byte(bytes: &[u8]) -> Read {
+    let digits = &bytes[2..bytes.len().min(4)];
+    if !digits.iter().all(u8::is_ascii_hexdigit) {
+        return Read::NoEscape;
+    }
+    let text = std::str::from_utf8(digits).ok().filter(|digits| digits.len() == 2);
+    let byte = text.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+    byte.map_or(Read::Cut, |byte| Read::Escape(char::from(byte), 4))
 }
 
 /// `\u` and four digits, or two of them that are one character together.

@@ -25,6 +25,26 @@ fn a_secret_is_found_in_every_spelling_of_json() {
 }
 
 #[test]
+fn a_secret_is_found_in_what_python_shows_of_a_dict() {
+    let redactor = Redactor::new([("KEY", "s\"cr\\et'ü\n")]);
+    let shown = r#"{'a': 's"cr\\et\'ü\n', "b": "s\"cr\\et'ü\n"}"#;
+    assert_eq!(redactor.text(shown), r#"{'a': '[KEY_REDACTED]', "b": "[KEY_REDACTED]"}"#);
+    let within = serde_json::to_string(shown).unwrap();
+    assert_eq!(redactor.json(&within), r#""{'a': '[KEY_REDACTED]', \"b\": \"[KEY_REDACTED]\"}""#);
+    check("a\"b\\cde", r#"{"a":"'a\"b\\\\cde'"}"#, r#"{"a":"'[KEY_REDACTED]'"}"#);
+}
+
+#[test]
+fn a_part_that_is_a_secret_by_itself_is_taken_out_alone() {
+    let headers = Redactor::new([("HEADERS", "authorization=Bearer%20abc-123456,x-tenant=seven-7")]);
+    assert_eq!(headers.text("Bearer abc-123456 for seven-7"), "[HEADERS_REDACTED] for seven-7");
+    assert_eq!(headers.text("abc-123456"), "[HEADERS_REDACTED]");
+    let address = Redactor::new([("DSN", "https://0123456789abcdef@host/1")]);
+    assert_eq!(address.text("https://0123456789abcdef@host/1"), "[DSN_REDACTED]");
+    assert_eq!(address.text("key 0123456789abcdef at host"), "key [DSN_REDACTED] at host");
+}
+
+#[test]
 fn an_escape_that_looks_like_a_secret_is_left_alone() {
     check("nabcdef", r#"{"a":"\nabcdef"}"#, r#"{"a":"\nabcdef"}"#);
     check("nabcdef", r#"{"a":"\\nabcdef"}"#, r#"{"a":"\\[KEY_REDACTED]"}"#);

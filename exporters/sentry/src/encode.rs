@@ -175,7 +175,7 @@ fn add_process_attributes<'a>(attributes: &mut Attributes<'a>, span: &'a Finishe
     attributes.set("sentry.segment.id", root.span_id.to_string());
     attributes.set("sentry.segment.name", span_name(root));
     if span.head.is_root() {
-        attributes.set("sentry.span.source", "custom");
+        attributes.set("sentry.segment.name.source", "custom");
     }
     for (key, value) in &profile.tags {
         attributes.set(key.as_str(), value.as_str());

@@ -32,9 +32,9 @@ pub enum Lto {
     /// None: the quickest build, the largest binary.
     Off,
     /// Between those two.
-    #[default]
     Thin,
     /// The smallest binary, the slowest build.
+    #[default]
     Fat,
 }
 

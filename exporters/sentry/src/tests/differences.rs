@@ -61,7 +61,7 @@ const DIFFERENCES: &[(Side, &[&str], &str)] = &[
     (Sdk, &["server.address", "server_name"], MACHINE),
     (Ours, &["charm.run_id", "gen_ai.conversation.id", "tags"], FINDING),
     (Ours, &["region", "team-name"], "tags of the operator"),
-    (Ours, &["sentry.platform", "sentry.span.source"], "wanted by the specification of such spans"),
+    (Ours, &["sentry.platform", "sentry.segment.name.source"], "wanted by the specification of such spans"),
     (Sdk, &["same_process_as_parent", "measurements", "sample_rand", "data"], SERVER),
     (
         Sdk,

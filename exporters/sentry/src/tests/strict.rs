@@ -176,7 +176,7 @@ fn check_span(span: &Value) -> Checked {
     }
     let is_root = plain["sentry.segment.id"] == span["span_id"];
     rule!(span["is_segment"] == is_root, "the segment is the span that it names");
-    rule!(!is_root || plain["sentry.span.source"] == "custom", "a segment has a source");
+    rule!(!is_root || plain["sentry.segment.name.source"] == "custom", "a segment has a source");
     check_ai(&plain["sentry.op"].clone(), &span["name"], &Value::Object(plain))
 }
 
