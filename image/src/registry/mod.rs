@@ -6,6 +6,7 @@ mod authority;
 mod challenge;
 mod credentials;
 mod http;
+mod location;
 mod upload;
 
 use std::io::Read;
@@ -132,7 +133,8 @@ impl Registry {
     /// Sends a call, and once more with authority if the registry wants some.
     fn call(&self, call: &Call<'_>, access: &Access) -> Result<Answer, RegistryError> {
         let answer = self.http.send(call, self.authority.header(access).as_deref())?;
-        if answer.status != StatusCode::UNAUTHORIZED {
+        // Who we were sent on to is nobody to prove ourselves to.
+        if answer.status != StatusCode::UNAUTHORIZED || !answer.is_own {
             return Ok(answer);
         }
         let header = self.authority.answer(&self.http, &answer, access)?;
