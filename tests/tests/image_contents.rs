@@ -217,12 +217,12 @@ fn the_list_of_contents_obeys_the_schema_of_cyclonedx() {
         report["crates"].as_u64().and_then(|count| usize::try_from(count + 1).ok()).unwrap()
     );
     // The judge finds fault with what is wrong, or its silence would mean nothing.
-    let damages: [Damage; 3] = [
+    let faults: [Damage; 3] = [
         |document| document["serialNumber"] = json!("urn:uuid:1"),
         |document| document["components"][0]["type"] = json!("crate"),
         |document| document["metadata"]["timestamp"] = json!("yesterday"),
     ];
-    for (number, damage) in damages.iter().enumerate() {
+    for (number, damage) in faults.iter().enumerate() {
         let mut damaged = document.clone();
         damage(&mut damaged);
         assert_ne!(judge(&python, &damaged), "None", "damage {number} passes");

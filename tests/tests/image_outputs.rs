@@ -84,6 +84,7 @@ fn a_disk_that_can_only_be_read_is_told() {
         let expected =
             format!("cannot write `{path}`: read-only file system; choose a place that you may write to");
         assert_eq!(said.error(), expected);
+        assert!(!said.stderr.contains("compile it"), "it is told before that: {}", said.stderr);
     }
 }
 

@@ -49,6 +49,11 @@ impl Registry {
         })
     }
 
+    /// Whether we are let in to push there, as far as that is told to who pushes nothing.
+    pub(crate) fn knock(&self, repository: &str) -> Result<(), RegistryError> {
+        self.has_blob(repository, &Digest::of(&[])).map(drop)
+    }
+
     /// What the reference points at: a manifest or an index.
     pub(crate) fn manifest(
         &self,

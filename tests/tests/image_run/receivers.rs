@@ -26,6 +26,9 @@ pub(crate) struct Span {
     pub(crate) parent: String,
 }
 
+/// The spans in a request.
+type Reader = fn(&RecordedRequest) -> Vec<Span>;
+
 /// One receiver for OTLP, one for Sentry.
 pub(crate) struct Receivers {
     otlp: ReceiverDouble,
@@ -57,7 +60,7 @@ impl Receivers {
     /// Waits until both have a span whose name begins with each of these, and returns all spans of each.
     pub(crate) fn wait_for(&self, names: &[&str]) -> [Vec<Span>; 2] {
         let end = Instant::now() + PATIENCE;
-        let readers: [(&ReceiverDouble, fn(&RecordedRequest) -> Vec<Span>); 2] =
+        let readers: [(&ReceiverDouble, Reader); 2] =
             [(&self.otlp, otlp_spans), (&self.sentry, sentry_spans)];
         readers.map(|(receiver, read)| {
             loop {
@@ -114,5 +117,6 @@ fn sentry_spans(request: &RecordedRequest) -> Vec<Span> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |value: u8| char::from_digit(value.into(), 16).expect("half a byte is one digit");
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -16,20 +16,13 @@ pub(super) struct Context {
     folder: PathBuf,
 }
 
-/// What is left of the build before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Target {
-    /// Nothing: `COPY` of a changed file makes every later step be done again.
-    Fresh,
-    /// All that was compiled, as `RUN --mount=type=cache` keeps it.
-    Kept,
-}
-
 const TAG: &str = "localhost/charm-bench/theirs:1";
 
 impl Context {
-    /// Beside the exporter that is in the folder already.
+    /// Beside the exporter that is in the folder already. Nothing is compiled yet.
     pub(super) fn write(folder: &Path) -> Result<Self> {
+        let _ = fs::remove_dir_all(kept(folder));
+        fs::create_dir_all(kept(folder))?;
         copy_workspace(&folder.join("house"))?;
         let runner = folder.join("runner");
         fs::create_dir_all(runner.join("src"))?;
@@ -49,23 +42,27 @@ impl Context {
         Ok(Self { folder: folder.to_owned() })
     }
 
-    pub(super) fn build(&self, target: Target) -> Result<()> {
+    /// The first time it compiles everything: so does every build of this file without a cache, because a changed file
+    /// makes the steps after its `COPY` be done again. Later ones find what was compiled, as with `RUN --mount=type=cache`.
+    pub(super) fn build(&self) -> Result<()> {
         let mut command = Command::new("podman");
-        // Without intermediate images, which nobody would remove.
-        command.args(["build", "--quiet", "--layers=false", "--isolation=chroot", "--network=none"]);
+        // Without intermediate images, which nobody would remove. Cargo stays offline in the network of the host, which this
+        // kind of isolation has to have; it works in a container too.
+        command.args(["build", "--quiet", "--layers=false", "--isolation=chroot", "--network=host"]);
         command.args(["--volume=/usr:/usr:ro", "--volume=/etc/alternatives:/etc/alternatives:ro"]);
         command.arg(format!("--volume={}:/toolchain:ro", toolchain()?));
         command.arg(format!("--volume={}:/cargo", cargo_home()?.display()));
-        if target == Target::Kept {
-            let kept = self.folder.with_file_name("kept-target");
-            fs::create_dir_all(&kept)?;
-            command.arg(format!("--volume={}:/src/runner/target", kept.display()));
-        }
+        command.arg(format!("--volume={}:/src/runner/target", kept(&self.folder).display()));
         let built = quiet(command.args(["--tag", TAG]).arg(&self.folder));
         // If it was not built it is not there.
         let _ = quiet(Command::new("podman").args(["rmi", "--force", TAG]));
         built
     }
+}
+
+/// Outside of the folder, or Podman would copy it.
+fn kept(folder: &Path) -> PathBuf {
+    folder.with_file_name("kept-target")
 }
 
 const RUNNER: &str = r#"[package]
