@@ -21,8 +21,15 @@ pub(super) fn is_encrypted_or_here(address: &str) -> bool {
     uri.scheme_str() == Some("https") || uri.host().is_some_and(is_loopback_host)
 }
 
-/// Where `next` leads, as seen from an address.
+/// Where `next` leads, as seen from an address. A registry behind a proxy may not know that it is spoken to over TLS: to the
+/// same host that stays.
 pub(super) fn resolve(from: &str, next: &str) -> String {
+    let at = joined(from, next);
+    let encrypted = at.replacen("http:", "https:", 1);
+    if at.starts_with("http:") && origin_of(&encrypted) == origin_of(from) { encrypted } else { at }
+}
+
+fn joined(from: &str, next: &str) -> String {
     let is_whole = |text: &str| text.starts_with("http://") || text.starts_with("https://");
     let (scheme, rest) = from.split_once("://").unwrap_or(("https", from));
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -66,6 +73,18 @@ mod tests {
             assert_eq!(resolve("https://a.io:5/v2/blobs?q=a/b", next), expected, "for `{next}`");
         }
         assert_eq!(resolve("https://a.io", "/v2/"), "https://a.io/v2/");
+    }
+
+    #[test]
+    fn what_is_encrypted_stays_so_at_one_host() {
+        for (from, next, expected) in [
+            ("https://a.io/v2/", "http://a.io/up", "https://a.io/up"),
+            ("https://a.io:5/v2/", "http://a.io:5/up", "https://a.io:5/up"),
+            ("https://a.io/v2/", "http://b.io/up", "http://b.io/up"),
+            ("http://localhost:5/v2/", "http://localhost:5/up", "http://localhost:5/up"),
+        ] {
+            assert_eq!(resolve(from, next), expected, "for `{next}`");
+        }
     }
 
     #[test]
