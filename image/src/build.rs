@@ -13,7 +13,7 @@ use crate::content;
 use crate::error::{ImageError, OutputError};
 use crate::image::{Assembly, Image};
 use crate::layer::{Files, Layer};
-use crate::output::{self, Engine, Output, Pushed};
+use crate::output::{self, Engine, Output, PushTarget, Pushed};
 use crate::platform::Platform;
 use crate::progress::Progress;
 use crate::report::{BaseReport, ImageReport, LayerReport};
@@ -32,10 +32,12 @@ pub fn build(request: &ImageRequest, progress: &Progress) -> Result<ImageReport,
     let started = Instant::now();
     request.check()?;
     let engine = request.load.then(Engine::running).transpose()?;
+    request.outputs.iter().try_for_each(|place| place.check(&request.tags))?;
     let workplace = Workplace::open(&request.runner, progress)?;
     let generated = workplace.generate(&request.runner, &request.platform, progress)?;
     // Before compiling, because a wrong name or password should not cost minutes.
     let base = open_base(request, progress)?;
+    let push_targets = open_push_targets(request, progress)?;
     let runner = workplace.build(generated, &request.runner, &request.platform, progress)?;
     let Assembled { image, sbom, binary_size } = assemble(request, base, &runner)?;
     let blobs = workplace.blobs();
@@ -50,7 +52,7 @@ pub fn build(request: &ImageRequest, progress: &Progress) -> Result<ImageReport,
     if let Some(engine) = engine {
         destination.load(engine, workplace.scratch())?;
     }
-    let pushed = destination.push()?;
+    let pushed = destination.push(&push_targets)?;
     Ok(ImageReport {
         seconds: started.elapsed(),
         outputs,
@@ -82,6 +84,17 @@ fn open_base(request: &ImageRequest, progress: &Progress) -> Result<Base, ImageE
     let digest = base.digest.as_ref().map_or_else(|| "scratch".to_owned(), ToString::to_string);
     step.done(&digest);
     Ok(base)
+}
+
+fn open_push_targets(request: &ImageRequest, progress: &Progress) -> Result<Vec<PushTarget>, ImageError> {
+    let tags = if request.push { request.tags.as_slice() } else { &[] };
+    let open = |tag| {
+        let step = progress.step(&format!("ask whether {tag} can be pushed"));
+        let target = PushTarget::open(tag)?;
+        step.done("yes");
+        Ok(target)
+    };
+    tags.iter().map(open).collect()
 }
 
 struct Assembled {
@@ -182,9 +195,9 @@ impl Destination<'_> {
         Ok(())
     }
 
-    fn push(&self) -> Result<Vec<Pushed>, ImageError> {
-        let tags = if self.request.push { self.request.tags.as_slice() } else { &[] };
-        tags.iter().map(|tag| output::push(self.image, tag, &self.cache, self.progress)).collect()
+    fn push(&self, targets: &[PushTarget]) -> Result<Vec<Pushed>, ImageError> {
+        let push = |target| output::push(self.image, target, &self.cache, self.progress);
+        targets.iter().map(push).collect()
     }
 }
 

@@ -83,6 +83,17 @@ pub enum RegistryError {
         /// What the network said.
         reason: String,
     },
+    /// Name the CA that signed its certificate.
+    #[error(
+        "the certificate of the registry `{registry}` is not trusted ({reason}); \
+         name the PEM file of the CA that signed it in SSL_CERT_FILE"
+    )]
+    Untrusted {
+        /// The registry.
+        registry: String,
+        /// What is wrong with the certificate.
+        reason: String,
+    },
     /// Check the name; a private repository looks absent to a stranger.
     #[error("there is no image `{reference}`; check its name and tag (and log in, if it is private)")]
     NotFound {

@@ -31,10 +31,8 @@ impl Reference {
 
     /// Whether the registry is on this machine: only then is plain HTTP spoken.
     pub fn is_loopback(&self) -> bool {
-        let host = self.registry.strip_prefix('[').and_then(|rest| rest.split(']').next());
-        let host = host.unwrap_or_else(|| self.registry.split(':').next().unwrap_or_default());
-        let address = host.parse::<std::net::IpAddr>();
-        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+        let bracket = self.registry.find(']').map(|at| &self.registry[..=at]);
+        is_loopback_host(bracket.unwrap_or_else(|| self.registry.split(':').next().unwrap_or_default()))
     }
 
     /// The last part of a manifest's address.
@@ -50,6 +48,12 @@ impl Reference {
     pub(crate) fn name(&self) -> String {
         format!("{}/{}", self.registry, self.repository)
     }
+}
+
+/// Whether this host, an IPv6 address in brackets, is this machine by its name alone.
+pub(crate) fn is_loopback_host(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 impl FromStr for Reference {

@@ -5,11 +5,12 @@
 #![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test that called it")]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use charm_telemetry_tests::image::{BaseImage, Layout, image};
-use charm_telemetry_tests::requires;
+use charm_telemetry_tests::{python_tool, requires};
 use serde_json::{Value, json};
 
 fn output(folder: &Path) -> String {
@@ -176,7 +177,59 @@ fn the_list_of_contents_is_in_the_image_and_beside_the_file_and_names_no_folder(
     check_cyclonedx(&serde_json::from_str(&text).unwrap(), &Layout::read(&base).digest);
 }
 
-/// The rules of the 1.5 schema that such a document could break.
+/// Reads a document on stdin, and prints what is wrong with it by the schema that the program carries.
+const JUDGE: &str = r"
+import sys
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+print(JsonStrictValidator(SchemaVersion.V1_5).validate_str(sys.stdin.read()))
+";
+
+fn judge(python: &Path, document: &Value) -> String {
+    let mut child = Command::new(python)
+        .args(["-c", JUDGE])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(document.to_string().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "the validator has printed why");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn the_list_of_contents_obeys_the_schema_of_cyclonedx() {
+    type Damage = fn(&mut Value);
+    let Some(python) = python_tool::program("cyclonedx", "python3") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let base = BaseImage::default().write(&folder.path().join("base"));
+    let tar = format!("tar:{}", folder.path().join("image.tar").display());
+    let vendors = ["--features", "otlp,sentry"];
+    let args = ["--base", &output(&base), "--output", &tar, "--json"];
+    let report = image(vendors.iter().chain(&args), &[]).json();
+    let document: Value =
+        serde_json::from_slice(&fs::read(folder.path().join("image.cdx.json")).unwrap()).unwrap();
+    assert_eq!(judge(&python, &document), "None");
+    // The base is listed too.
+    assert_eq!(
+        document["components"].as_array().unwrap().len(),
+        report["crates"].as_u64().and_then(|count| usize::try_from(count + 1).ok()).unwrap()
+    );
+    // The judge finds fault with what is wrong, or its silence would mean nothing.
+    let faults: [Damage; 3] = [
+        |document| document["serialNumber"] = json!("urn:uuid:1"),
+        |document| document["components"][0]["type"] = json!("crate"),
+        |document| document["metadata"]["timestamp"] = json!("yesterday"),
+    ];
+    for (number, damage) in faults.iter().enumerate() {
+        let mut damaged = document.clone();
+        damage(&mut damaged);
+        assert_ne!(judge(&python, &damaged), "None", "damage {number} passes");
+    }
+}
+
+/// What the schema does not say, and what has to be in it.
 fn check_cyclonedx(document: &Value, base: &str) {
     assert_eq!((&document["bomFormat"], &document["specVersion"]), (&json!("CycloneDX"), &json!("1.5")));
     let serial = document["serialNumber"].as_str().unwrap();

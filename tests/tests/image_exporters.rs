@@ -7,7 +7,7 @@
 use std::fs;
 
 use charm_telemetry_tests::image::{CrateRegistry, ExporterCrate, Said, image};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Builds an image with these arguments into a folder that is gone afterwards.
 fn build(args: &[&str], env: &[(&str, &str)]) -> Said {
@@ -19,6 +19,40 @@ fn build(args: &[&str], env: &[(&str, &str)]) -> Said {
     let left = fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(left, usize::from(said.success), "nothing else is left");
     said
+}
+
+/// The exporters of an image: their names.
+fn names(report: &Value) -> Vec<&str> {
+    report["exporters"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn the_vendors_that_are_named_are_compiled_in_and_no_other() {
+    let report = build(&["--features", "datadog,sentry"], &[]).json();
+    assert_eq!(names(&report), ["datadog", "sentry"]);
+}
+
+#[test]
+fn the_vendors_that_a_manifest_names_are_compiled_in_and_its_image_is_the_tag() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("charm.yaml");
+    let text = "runtime:\n  telemetry: [sentry, otlp, counter]\n  custom_image: ghcr.io/team/agent:7\n";
+    fs::write(&manifest, text).unwrap();
+    let mine = ExporterCrate::sound(folder.path(), "test-exporter", "counter");
+    let at = manifest.display().to_string();
+    let report = build(&["--manifest", &at, "--with", &mine.with()], &[]).json();
+    assert_eq!(names(&report), ["counter", "otlp", "sentry"]);
+    assert_eq!(report["tags"], json!(["ghcr.io/team/agent:7"]));
+}
+
+#[test]
+fn a_name_that_a_vendor_has_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mine = ExporterCrate::sound(folder.path(), "test-exporter", "sentry");
+    let said = build(&["--features", "otlp,sentry", "--with", &mine.with()], &[]);
+    let error = said.error();
+    assert!(error.starts_with("the built runner refuses its exporters: "), "{error}");
+    assert!(error.contains("two exporters are registered as `sentry`: charm_telemetry_sentry::Sentry and test_exporter::Counter"), "{error}");
 }
 
 #[test]
@@ -158,7 +192,9 @@ fn a_wrong_wish_is_refused_before_anything_is_compiled() {
 fn an_unknown_feature_is_refused_with_those_that_there_are() {
     let args = ["--features", "datadgo", "--output", "oci:/nonexistent/image"];
     let said = charm_telemetry_tests::image::image_at(charm_telemetry_tests::image::root(), args, &[]);
-    assert!(said.error().starts_with("`charm-runner` has no feature `datadgo`"), "{}", said.error());
+    let expected = "`charm-runner` has no feature `datadgo`; it has: datadog, delivery, langsmith, otlp, sentry; \
+                    an exporter of your own goes in by `--with`";
+    assert_eq!(said.error(), expected);
 }
 
 #[test]

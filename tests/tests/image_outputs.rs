@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test that called it")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -83,6 +84,7 @@ fn a_disk_that_can_only_be_read_is_told() {
         let expected =
             format!("cannot write `{path}`: read-only file system; choose a place that you may write to");
         assert_eq!(said.error(), expected);
+        assert!(!said.stderr.contains("compile it"), "it is told before that: {}", said.stderr);
     }
 }
 
@@ -131,4 +133,68 @@ fn a_base_with_a_damaged_layer_is_not_used() {
         said.error()
     );
     assert_eq!(entries(folder.path()), ["base"]);
+}
+
+/// A folder with every program of this machine but those that run containers, to be `PATH`.
+fn without_engines() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    for program in std::env::split_paths(&path).filter_map(|folder| folder.read_dir().ok()).flatten() {
+        let program = program.unwrap();
+        if program.file_name() != "podman" && program.file_name() != "docker" {
+            // The first of a name is the one that counts.
+            let _ = std::os::unix::fs::symlink(program.path(), folder.path().join(program.file_name()));
+        }
+    }
+    folder
+}
+
+fn load(programs: &Path) -> Said {
+    let path = programs.display().to_string();
+    image(["--tag", "localhost/charm-test/docker:1", "--load", "--json"], &[("PATH", &path)])
+}
+
+/// A script in the place of Docker's program.
+fn docker(programs: &Path, script: &str) {
+    let program = programs.join("docker");
+    fs::write(&program, format!("#!/bin/sh\nset -e\nhere='{}'\n{script}\n", programs.display())).unwrap();
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn without_an_engine_that_runs_nothing_is_compiled() {
+    let programs = without_engines();
+    let expected = "`--load`: neither podman nor docker runs here; start one, or use `--output tar:FILE` and load that elsewhere";
+    assert_eq!(load(programs.path()).error(), expected);
+    docker(programs.path(), "echo 'Cannot connect to the Docker daemon' >&2; exit 1");
+    let said = load(programs.path());
+    assert_eq!(said.error(), expected);
+    assert!(!said.stderr.contains("compile it"), "{}", said.stderr);
+}
+
+/// What Docker does with an archive, by another program that reads Docker's format.
+const LIKE_DOCKER: &str = r#"case "$1" in
+info) ;;
+load) cp "$4" "$here/loaded.tar" ;;
+image) skopeo inspect --config --raw "docker-archive:$here/loaded.tar:$5" | sha256sum | sed 's/^/sha256:/; s/ .*//' ;;
+esac"#;
+
+#[test]
+fn docker_is_given_an_archive_of_its_own_format_and_asked_whether_it_has_it() {
+    let Some(_) = requires::program("skopeo") else { return };
+    let programs = without_engines();
+    docker(programs.path(), LIKE_DOCKER);
+    assert_eq!(load(programs.path()).json()["loaded"], "docker");
+    docker(programs.path(), &LIKE_DOCKER.replace("sed 's/^/sha256:/", "sed 's/^/sha256:0/"));
+    let said = load(programs.path());
+    let expected = "`docker` has another image under `localhost/charm-test/docker:1` after loading; remove it and try again";
+    assert_eq!(said.error(), expected);
+    docker(
+        programs.path(),
+        &LIKE_DOCKER.replace("cp \"$4\" \"$here/loaded.tar\"", "echo 'no space left on device' >&2; exit 1"),
+    );
+    let said = load(programs.path());
+    let expected =
+        "`docker load` failed: no space left on device; try `--output tar:FILE` and load that by hand";
+    assert_eq!(said.error(), expected);
 }

@@ -168,6 +168,7 @@ fn what_a_registry_refuses_is_told_with_the_way_out() {
     let tag = format!("{host}/runner:1");
     let said = image(["--tag", &tag, "--push"], &[("DOCKER_CONFIG", wrong.as_str())]);
     assert!(said.error().contains("refused the user `test`"), "{}", said.error());
+    assert!(!said.stderr.contains("compile it"), "it is told before that: {}", said.stderr);
     assert_eq!(registry.requests("PUT", 0), Vec::<String>::new(), "nothing was stored");
     assert_eq!(folder.path().read_dir().unwrap().count(), 0, "nothing is left");
 }

@@ -89,6 +89,13 @@ const NEEDS: &[Need] = &[
         way_out: "apt-get install docker-registry (Linux only)",
         required: false,
     },
+    Need {
+        program: "openssl",
+        version_flag: "version",
+        why: "signs for registries",
+        way_out: "apt-get install openssl, or brew install openssl",
+        required: false,
+    },
 ];
 
 /// What a missing program means.

@@ -3,6 +3,7 @@
 //! Rule: nothing starts before everything is known to be right, and all that is wrong is said at once.
 
 mod builder;
+mod prepare;
 mod ready;
 #[cfg(feature = "delivery")]
 mod resumption;

@@ -8,7 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ManagerBuilder;
-use super::builder::{Prepared, thread_problem};
+use super::builder::thread_problem;
+use super::prepare::Prepared;
 use super::ready::Ready;
 use crate::lane::panics;
 use crate::notice::{Notice, Notices};

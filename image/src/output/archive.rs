@@ -22,13 +22,7 @@ pub(crate) fn write(
     cache: &BlobCache<'_>,
 ) -> Result<(), ImageError> {
     let writing = |error| OutputError::writing(path)(error);
-    if path.is_dir() {
-        let path = path.display();
-        return Err(OutputError::Occupied(format!(
-            "`{path}` is a folder; name a file, as `{path}/image.tar`"
-        ))
-        .into());
-    }
+    refuse_folder(path)?;
     let parent = layout::parent(path);
     std::fs::create_dir_all(&parent).map_err(OutputError::writing(&parent))?;
     // Removed when it is dropped, so that a failure leaves nothing.
@@ -37,6 +31,14 @@ pub(crate) fn write(
     readable(file.as_file()).map_err(writing)?;
     file.persist(path).map_err(|error| writing(error.error))?;
     Ok(())
+}
+
+pub(super) fn refuse_folder(path: &Path) -> Result<(), OutputError> {
+    if !path.is_dir() {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(OutputError::Occupied(format!("`{path}` is a folder; name a file, as `{path}/image.tar`")))
 }
 
 fn append(

@@ -61,13 +61,13 @@ fn copy(bytes: &mut dyn Read, path: &Path) -> io::Result<()> {
 
 /// What a folder is before we write to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Occupant {
+pub(super) enum Occupant {
     Nothing,
     Replaceable,
 }
 
 /// An empty folder, or a layout with no image but an older one of ours, may be replaced.
-fn occupant(folder: &Path, tags: &[Reference]) -> Result<Occupant, OutputError> {
+pub(super) fn occupant(folder: &Path, tags: &[Reference]) -> Result<Occupant, OutputError> {
     let Ok(mut entries) = fs::read_dir(folder) else {
         return match fs::symlink_metadata(folder) {
             Ok(_) => Err(occupied(folder, "is not a folder that can be read")),

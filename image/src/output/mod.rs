@@ -11,14 +11,14 @@ pub(crate) use archive::write as write_archive;
 pub(crate) use layout::write as write_layout;
 pub(crate) use load::{Engine, load};
 pub use push::Pushed;
-pub(crate) use push::push;
+pub(crate) use push::{PushTarget, push};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde_json::{Value, json};
 
-use crate::error::RequestError;
+use crate::error::{OutputError, RequestError};
 use crate::image::Image;
 use crate::reference::Reference;
 
@@ -29,6 +29,21 @@ pub enum Output {
     Layout(PathBuf),
     /// One file that Docker, Podman and skopeo read.
     Archive(PathBuf),
+}
+
+impl Output {
+    /// Refuses a place that cannot be written to or holds something else, and leaves nothing there.
+    pub(crate) fn check(&self, tags: &[Reference]) -> Result<(), OutputError> {
+        let path = match self {
+            Self::Layout(folder) => layout::occupant(folder, tags).map(|_| folder)?,
+            Self::Archive(file) => archive::refuse_folder(file).map(|()| file)?,
+        };
+        let parent = layout::parent(path);
+        let shown = if parent.is_dir() { path } else { &parent };
+        // Folders that are missing are made when there is something to put into them.
+        let there = parent.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
+        tempfile::tempfile_in(there).map(drop).map_err(OutputError::writing(shown))
+    }
 }
 
 impl FromStr for Output {

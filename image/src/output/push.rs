@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::blobs::{BlobCache, short};
-use crate::error::ImageError;
+use crate::error::{ImageError, RegistryError};
 use crate::image::Image;
 use crate::progress::{Progress, humane_size};
 use crate::reference::Reference;
@@ -39,14 +39,29 @@ impl Pushed {
     }
 }
 
+/// Where an image is to be pushed, and that it may be looked into.
+#[derive(Debug)]
+pub(crate) struct PushTarget {
+    tag: Reference,
+    registry: Registry,
+}
+
+impl PushTarget {
+    /// Knocks, because a wrong password or a name that nobody has should not cost the minutes of a compiler.
+    pub(crate) fn open(tag: &Reference) -> Result<Self, RegistryError> {
+        let registry = Registry::of(tag)?;
+        registry.knock(&tag.repository)?;
+        Ok(Self { tag: tag.clone(), registry })
+    }
+}
+
 pub(crate) fn push(
     image: &Image,
-    tag: &Reference,
+    PushTarget { tag, registry }: &PushTarget,
     cache: &BlobCache<'_>,
     progress: &Progress,
 ) -> Result<Pushed, ImageError> {
     let step = progress.step(&format!("push {tag}"));
-    let registry = Registry::of(tag)?;
     let mut pushed = Pushed {
         reference: format!("{}@{}", tag.name(), image.digest),
         exists: 0,

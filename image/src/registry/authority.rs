@@ -13,6 +13,7 @@ use ureq::http::Method;
 use super::challenge::Challenge;
 use super::credentials::{Found, Login, find};
 use super::http::{Answer, Call, Http};
+use super::location::is_encrypted_or_here;
 use crate::error::RegistryError;
 
 /// What is to be done in a registry, as the scopes of a token say it.
@@ -123,7 +124,7 @@ impl Authority {
         service: Option<&str>,
         access: &Access,
     ) -> Result<String, RegistryError> {
-        if !realm.starts_with("https://") && !http.is_plain() {
+        if !is_encrypted_or_here(realm) {
             return Err(RegistryError::Malformed(format!(
                 "the registry `{}` sends us to `{realm}`, where a password would not be encrypted; ask who runs it",
                 self.registry
@@ -133,9 +134,10 @@ impl Authority {
         let mut answer = match login {
             Some(Login::IdentityToken(token)) => exchange(http, realm, service, access, token)?,
             Some(Login::Password { user, password }) => {
-                http.send(&Call::get(&address(realm, service, access)), Some(&basic(user, password)))?
+                let authority = basic(user, password);
+                http.send_to_service(&Call::get(&address(realm, service, access)), Some(&authority))?
             }
-            None => http.send(&Call::get(&address(realm, service, access)), None)?,
+            None => http.send_to_service(&Call::get(&address(realm, service, access)), None)?,
         };
         if answer.status.is_client_error() {
             return Err(self.refusal());
@@ -187,7 +189,7 @@ fn exchange(
         "grant_type=refresh_token&client_id=charm-telemetry-image&service={service}&scope={scope}&refresh_token={token}"
     );
     let call = Call::new(Method::POST, realm).content("application/x-www-form-urlencoded", body.as_bytes());
-    http.send(&call, None)
+    http.send_to_service(&call, None)
 }
 
 fn escape(text: &str) -> String {

@@ -1,7 +1,9 @@
 //! One HTTP call and its answer.
 //!
-//! Rule: an error status is an answer, not a failure; only a call that got none is one.
+//! Rule: an error status is an answer, not a failure; only a call that got none is one. What authorises us goes to the one
+//! host it is for, also if that host sends us elsewhere.
 
+use std::cell::{Cell, RefCell};
 use std::io::Read;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use ureq::http::{HeaderMap, Method, Request, StatusCode};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Proxy, SendBody};
 
+use super::location::{is_encrypted_or_here, origin_of, resolve};
 use crate::error::RegistryError;
 
 /// A registry's address and the means to reach it.
@@ -16,7 +19,9 @@ use crate::error::RegistryError;
 pub(super) struct Http {
     agent: Agent,
     registry: String,
-    origin: String,
+    origin: RefCell<String>,
+    /// Whether the registry was heard, and so its scheme is known. Of another machine it always is: TLS.
+    settled: Cell<bool>,
 }
 
 /// What to send. The body is bytes: a blob is sent by [`Http::send_reader`].
@@ -52,6 +57,10 @@ impl<'a> Call<'a> {
         self.body = body;
         self
     }
+
+    fn has_body(&self) -> bool {
+        !matches!(self.method, Method::GET | Method::HEAD | Method::DELETE)
+    }
 }
 
 /// What came back.
@@ -61,32 +70,72 @@ pub(super) struct Answer {
     headers: HeaderMap,
     body: Body,
     registry: String,
+    /// Whether it came from where the call went, and not from somewhere that it was sent on to.
+    pub(super) is_own: bool,
 }
+
+/// As many as browsers follow.
+const MAX_REDIRECTS: usize = 20;
 
 impl Http {
     pub(super) fn new(registry: &str, origin: &str) -> Result<Self, RegistryError> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
+            // Followed here, because of what may not go along.
+            .max_redirects(0)
             .timeout_connect(Some(Duration::from_secs(15)))
             .timeout_recv_response(Some(Duration::from_mins(2)))
             .user_agent(concat!("charm-telemetry-image/", env!("CARGO_PKG_VERSION")))
             .proxy(if origin.starts_with("http:") { None } else { Proxy::try_from_env() })
             .tls_config(TlsConfig::builder().root_certs(root_certificates()?).build())
             .build();
-        Ok(Self { agent: config.into(), registry: registry.to_owned(), origin: origin.to_owned() })
+        Ok(Self {
+            agent: config.into(),
+            registry: registry.to_owned(),
+            settled: Cell::new(origin.starts_with("https:")),
+            origin: RefCell::new(origin.to_owned()),
+        })
     }
 
-    /// Whether the registry is on this machine and spoken to without TLS.
-    pub(super) fn is_plain(&self) -> bool {
-        self.origin.starts_with("http:")
-    }
-
+    /// Sends a call to the registry.
     pub(super) fn send(&self, call: &Call<'_>, authority: Option<&str>) -> Result<Answer, RegistryError> {
-        if matches!(call.method, Method::GET | Method::HEAD | Method::DELETE) {
-            return self.run(call, authority, None, SendBody::none());
+        if call.has_body() {
+            let mut body = call.body;
+            return self.send_reader(call, authority, call.body.len() as u64, &mut body);
         }
-        let mut body = call.body;
-        self.send_reader(call, authority, call.body.len() as u64, &mut body)
+        let answer = self.follow(call, authority, &self.origin());
+        if self.settled.get() {
+            return answer;
+        }
+        self.settled.set(true);
+        // Servers of TLS answer plain HTTP with this status, or not at all.
+        let may_want_tls = answer.as_ref().map_or(true, |answer| answer.status == StatusCode::BAD_REQUEST);
+        if may_want_tls { self.over_tls(call, authority).unwrap_or(answer) } else { answer }
+    }
+
+    /// The same once more over TLS; `None` if the registry does not speak it.
+    fn over_tls(&self, call: &Call<'_>, authority: Option<&str>) -> Option<Result<Answer, RegistryError>> {
+        let plain = self.origin();
+        self.origin.replace(plain.replacen("http:", "https:", 1));
+        let answer = self.follow(call, authority, &self.origin());
+        if matches!(answer, Ok(_) | Err(RegistryError::Untrusted { .. })) {
+            return Some(answer);
+        }
+        self.origin.replace(plain);
+        None
+    }
+
+    /// Sends a call to a service that the registry names, which is the one that may see `authority`.
+    pub(super) fn send_to_service(
+        &self,
+        call: &Call<'_>,
+        authority: Option<&str>,
+    ) -> Result<Answer, RegistryError> {
+        if call.has_body() {
+            let (mut body, size) = (call.body, Some(call.body.len() as u64));
+            return self.run(call, call.location, authority, size, SendBody::from_reader(&mut body));
+        }
+        self.follow(call, authority, &origin_of(call.location))
     }
 
     /// Sends a body of known length without holding it.
@@ -97,17 +146,42 @@ impl Http {
         size: u64,
         reader: &mut dyn Read,
     ) -> Result<Answer, RegistryError> {
-        self.run(call, authority, Some(size), SendBody::from_reader(reader))
+        let at = self.absolute(call.location);
+        let authority = authority.filter(|_| origin_of(&at) == self.origin());
+        self.run(call, &at, authority, Some(size), SendBody::from_reader(reader))
+    }
+
+    /// Goes where it is sent on to, as registries keep their blobs elsewhere. `home` alone sees `authority`.
+    fn follow(&self, call: &Call<'_>, authority: Option<&str>, home: &str) -> Result<Answer, RegistryError> {
+        let mut at = self.absolute(call.location);
+        for _ in 0..MAX_REDIRECTS {
+            let is_own = origin_of(&at) == home;
+            let answer = self.run(call, &at, authority.filter(|_| is_own), None, SendBody::none())?;
+            match answer.header("location").filter(|_| answer.status.is_redirection()) {
+                Some(next) => at = resolve(&at, &next),
+                None => return Ok(Answer { is_own, ..answer }),
+            }
+        }
+        let name = &self.registry;
+        Err(RegistryError::Malformed(format!("the registry `{name}` sends us in circles; ask who runs it")))
     }
 
     fn run(
         &self,
         call: &Call<'_>,
+        at: &str,
         authority: Option<&str>,
         size: Option<u64>,
         body: SendBody<'_>,
     ) -> Result<Answer, RegistryError> {
-        let mut request = Request::builder().method(call.method.clone()).uri(self.absolute(call.location));
+        if !is_encrypted_or_here(at) {
+            return Err(RegistryError::Malformed(format!(
+                "the registry `{}` sends us to `{}`, where nothing would be encrypted; ask who runs it",
+                self.registry,
+                origin_of(at)
+            )));
+        }
+        let mut request = Request::builder().method(call.method.clone()).uri(at);
         for (name, value) in &call.headers {
             request = request.header(*name, value);
         }
@@ -120,18 +194,27 @@ impl Http {
         let request = request.body(body).map_err(|error| self.unreachable(&error.to_string()))?;
         let answer = self.agent.run(request).map_err(|error| self.unreachable(&error.to_string()))?;
         let (parts, body) = answer.into_parts();
-        Ok(Answer { status: parts.status, headers: parts.headers, body, registry: self.registry.clone() })
+        let (status, headers, registry) = (parts.status, parts.headers, self.registry.clone());
+        Ok(Answer { status, headers, body, registry, is_own: true })
+    }
+
+    fn origin(&self) -> String {
+        self.origin.borrow().clone()
     }
 
     /// A registry may answer with a path or with a whole address.
     fn absolute(&self, location: &str) -> String {
-        if location.starts_with('/') { format!("{}{location}", self.origin) } else { location.to_owned() }
+        resolve(&self.origin(), location)
     }
 
     fn unreachable(&self, reason: &str) -> RegistryError {
+        let registry = self.registry.clone();
         let reason = reason.strip_prefix("io: ").unwrap_or(reason);
+        if let Some((_, why)) = reason.split_once("invalid peer certificate: ") {
+            return RegistryError::Untrusted { registry, reason: why.to_owned() };
+        }
         let reason = reason.split(" (os error").next().unwrap_or_default().to_lowercase();
-        RegistryError::Unreachable { registry: self.registry.clone(), reason }
+        RegistryError::Unreachable { registry, reason }
     }
 }
 

@@ -6,6 +6,7 @@ mod authority;
 mod challenge;
 mod credentials;
 mod http;
+mod location;
 mod upload;
 
 use std::io::Read;
@@ -46,6 +47,11 @@ impl Registry {
             authority: Authority::new(&reference.registry),
             name: reference.registry.clone(),
         })
+    }
+
+    /// Whether we are let in to push there, as far as that is told to who pushes nothing.
+    pub(crate) fn knock(&self, repository: &str) -> Result<(), RegistryError> {
+        self.has_blob(repository, &Digest::of(&[])).map(drop)
     }
 
     /// What the reference points at: a manifest or an index.
@@ -132,7 +138,8 @@ impl Registry {
     /// Sends a call, and once more with authority if the registry wants some.
     fn call(&self, call: &Call<'_>, access: &Access) -> Result<Answer, RegistryError> {
         let answer = self.http.send(call, self.authority.header(access).as_deref())?;
-        if answer.status != StatusCode::UNAUTHORIZED {
+        // Who we were sent on to is nobody to prove ourselves to.
+        if answer.status != StatusCode::UNAUTHORIZED || !answer.is_own {
             return Ok(answer);
         }
         let header = self.authority.answer(&self.http, &answer, access)?;

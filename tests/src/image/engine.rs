@@ -116,6 +116,13 @@ impl Bundle {
         command.args(["run", "--bundle"]).arg(&self.folder).arg(&self.name).stdin(Stdio::null());
         command
     }
+
+    /// The command line that sends a signal to its first process.
+    pub fn kill_command(&self, signal: &str) -> Command {
+        let mut command = Command::new("runc");
+        command.args(["kill", &self.name, signal]).stdin(Stdio::null());
+        command
+    }
 }
 
 impl Drop for Bundle {

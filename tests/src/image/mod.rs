@@ -17,4 +17,4 @@ pub use crates::{CrateRegistry, ExporterCrate};
 pub use engine::{Bundle, Container, LoadedImage};
 pub use layout::{BaseImage, Layout, index_of};
 pub use python_base::python_base;
-pub use registry::{PASSWORD, Registry};
+pub use registry::{PASSWORD, Registry, USER};

@@ -19,18 +19,28 @@ pub struct Registry {
     pub address: String,
 }
 
-const USER: &str = "test";
+/// The user of the registries in tests.
+pub const USER: &str = "test";
 /// The password of the user `test`.
 pub const PASSWORD: &str = "geheim";
 /// `htpasswd -Bbn test geheim`.
 const HTPASSWD: &str = "test:$2y$05$BCPL/xAf4CK2EtL3IE7K/O1jDbHGFGVkPAS9aetgc6fbn.ju7JGYq\n";
 
 impl Registry {
-    /// Starts one; `None` after saying that the calling test is skipped.
+    /// Starts one with a password; `None` after saying that the calling test is skipped.
     ///
     /// # Panics
     /// If it does not start.
     pub fn start() -> Option<Self> {
+        Self::start_with(None, "")
+    }
+
+    /// Starts one that lets in who this `auth` (of its configuration, in YAML) does, without one who has the password;
+    /// `http` is more of that part of its configuration.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start_with(auth: Option<&str>, http: &str) -> Option<Self> {
         let program = requires::program("docker-registry")?;
         requires::program("skopeo")?;
         let folder = tempfile::tempdir().unwrap();
@@ -38,13 +48,14 @@ impl Registry {
         let address = format!("127.0.0.1:{port}");
         let at = |name: &str| folder.path().join(name);
         fs::write(at("htpasswd"), HTPASSWD).unwrap();
+        let password = format!("htpasswd: {{realm: test, path: {}}}", at("htpasswd").display());
         let config = format!(
             "version: 0.1\nlog:\n  accesslog: {{disabled: false}}\n\
              storage:\n  filesystem: {{rootdirectory: {data}}}\n\
-             http:\n  addr: {address}\n\
-             auth:\n  htpasswd: {{realm: test, path: {htpasswd}}}\n",
+             http:\n  addr: {address}\n{http}\
+             auth:\n  {auth}\n",
             data = at("data").display(),
-            htpasswd = at("htpasswd").display(),
+            auth = auth.unwrap_or(&password),
         );
         fs::write(at("config.yml"), config).unwrap();
         let log = File::create(at("log")).unwrap();
