@@ -167,6 +167,10 @@ impl<'a> EnvironmentReader<'a> {
                 );
                 None
             }
+            Err(why) if may_hold_a_key(text) => {
+                self.problem(name, format!("`{name}` (it may hold a key, so it is not shown): {why}"));
+                None
+            }
             Err(why) => {
                 self.problem(name, format!("`{name}` is `{}`: {why}", shorten(text)));
                 None
@@ -218,6 +222,11 @@ fn missing(variable: &VariableDescriptor) -> String {
     let purpose = if purpose.is_empty() { String::new() } else { format!(": {purpose}") };
     let unset = if others.is_empty() { "it is not set" } else { "none is set" };
     format!("needs `{first}`{aliases}{purpose}; {unset}")
+}
+
+/// An address with a user, a password or parameters.
+fn may_hold_a_key(text: &str) -> bool {
+    text.contains("://") && text.contains(['@', '?'])
 }
 
 fn shorten(text: &str) -> String {

@@ -45,6 +45,8 @@ impl Redactor {
         for (name, value) in secrets {
             let (name, value) = (name.into(), value.into());
             all.extend(parts::of(&value).into_iter().map(|part| (part, name.clone())));
+            // Often a line break comes with a value that was read from a file.
+            all.insert(value.trim().to_owned(), name.clone());
             all.insert(value, name);
         }
         all.retain(|value, _| value.len() >= SHORTEST);

@@ -101,7 +101,12 @@ pub fn of_langsmith(runs: &[LangSmithRun]) -> Tree {
         let main = run.main();
         let kind = kind(main["run_type"].as_str());
         let usage = &run.field("extra")["metadata"]["usage_metadata"];
-        let text = |side: &str, key: &str| run.field(side)[key].as_str().map(str::to_owned);
+        let text = |side: &str, key: &str| match &run.field(side)[key] {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            // What is JSON at LangSmith is its text elsewhere.
+            json => Some(json.to_string()),
+        };
         let name = string(&main["name"]);
         // Runs have UUIDs, which end in the id of the span.
         let short = |id: &Value| Some(id.as_str()?.replace('-', "").split_off(16));

@@ -35,9 +35,9 @@ fn expected() -> Vec<Node> {
     vec![
         node("agent", "Calculator", None),
         node("llm", "", Some(0)),
-        tool("multiply", "{'a': 6, 'b': 7}", "content='42' name='multiply' tool_call_id='call-1'"),
+        tool("multiply", r#"{"a":6,"b":7}"#, "content='42' name='multiply' tool_call_id='call-1'"),
         node("llm", "", Some(0)),
-        tool("spell", "{'number': '42'}", "content='forty-two' name='spell' tool_call_id='call-2'"),
+        tool("spell", r#"{"number":"42"}"#, "content='forty-two' name='spell' tool_call_id='call-2'"),
         node("llm", "", Some(0)),
     ]
 }

@@ -13,6 +13,9 @@ use crate::project::{Faulty, Project, clean};
 /// How long the exporters have to finish after the last run, unless [`SHUTDOWN_VARIABLE`] says otherwise.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 
+/// More than anybody waits, and still a time that can be reckoned with.
+const LONGEST_DEADLINE: Duration = Duration::from_hours(24 * 365);
+
 /// Says how many seconds the exporters have to finish.
 const SHUTDOWN_VARIABLE: &str = "CHARM_TELEMETRY_SHUTDOWN_TIMEOUT";
 
@@ -68,5 +71,19 @@ pub(crate) fn shutdown_deadline(environment: &Environment) -> Result<Duration, P
     let text = text.trim().trim_end_matches('s');
     let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     seconds
+        .map(|deadline: Duration| deadline.min(LONGEST_DEADLINE))
         .ok_or_else(|| Problem::error(format!("`{SHUTDOWN_VARIABLE}` is not a number of seconds; try `5`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_without_end_is_one_that_can_be_reckoned_with() {
+        let of = |text| shutdown_deadline(&Environment::from_pairs([(SHUTDOWN_VARIABLE, text)]));
+        assert_eq!(of("1e19").unwrap(), LONGEST_DEADLINE);
+        assert_eq!(of("2.5s").unwrap(), Duration::from_millis(2500));
+        assert!(of("-1").is_err() && of("soon").is_err());
+    }
 }

@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use super::barrier;
 use super::sleeper::Sleeper;
-use super::sync::{AtomicBool, Ordering, Thread, fence};
+use super::sync::{self, AtomicBool, Ordering, Thread, fence};
 
 /// The longest sleep where a token can miss that the pump has just fallen asleep: this bounds its delay.
 const LIGHT_SLEEP: Duration = Duration::from_millis(100);
+
+/// The sleep while the barrier gets ready: nobody has to end it.
+const MOMENT: Duration = Duration::from_micros(300);
 
 /// Whether whoever emits has to wake the pump.
 #[derive(Debug)]
@@ -57,6 +60,9 @@ impl Attention {
     /// The pump sleeps until it is woken, at most for `longest`; not at all if there is work. `tokens` says whether
     /// tokens may come: without a parcel before them they never do.
     pub(super) fn sleep(&self, tokens: bool, longest: Option<Duration>, has_work: impl FnOnce() -> bool) {
+        if tokens && !barrier::is_ready() {
+            return sync::sleep(MOMENT);
+        }
         self.wanted.store(true, Ordering::Relaxed);
         let will_be_woken = if tokens { barrier::heavy() } else { fence_of_parcels() };
         if !has_work() {

@@ -21,6 +21,11 @@ pub(super) fn light() {
     fence(Ordering::SeqCst);
 }
 
+/// Whether [`heavy`] can be called without waiting. The first to ask sets off what it needs, on a thread of its own.
+pub(super) fn is_ready() -> bool {
+    system::is_ready()
+}
+
 /// The side of the pump: a fence for itself, and one that the system puts into every other running thread. `false` if the
 /// system cannot.
 pub(super) fn heavy() -> bool {
@@ -32,20 +37,40 @@ pub(super) fn heavy() -> bool {
 mod system {
     //! Linux: a microsecond, and once some milliseconds to register the process.
 
-    use std::sync::OnceLock;
+    use std::sync::{Once, OnceLock};
+    use std::thread;
 
     use rustix::thread::{MembarrierCommand, membarrier};
 
-    pub(super) fn fences_all_threads() -> bool {
-        static REGISTERED: OnceLock<bool> = OnceLock::new();
+    static REGISTERED: OnceLock<bool> = OnceLock::new();
+
+    fn register() -> bool {
         *REGISTERED.get_or_init(|| membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok())
-            && membarrier(MembarrierCommand::PrivateExpedited).is_ok()
+    }
+
+    pub(super) fn is_ready() -> bool {
+        static ASKED: Once = Once::new();
+        ASKED.call_once(|| {
+            let thread = thread::Builder::new().name("charm-barrier".to_owned()).spawn(register);
+            if thread.is_err() {
+                register();
+            }
+        });
+        REGISTERED.get().is_some()
+    }
+
+    pub(super) fn fences_all_threads() -> bool {
+        register() && membarrier(MembarrierCommand::PrivateExpedited).is_ok()
     }
 }
 
 #[cfg(all(not(target_os = "linux"), not(loom)))]
 mod system {
     //! No such call is known here.
+
+    pub(super) fn is_ready() -> bool {
+        true
+    }
 
     pub(super) fn fences_all_threads() -> bool {
         false
@@ -55,6 +80,10 @@ mod system {
 #[cfg(loom)]
 mod system {
     //! The other side has a fence of its own.
+
+    pub(super) fn is_ready() -> bool {
+        true
+    }
 
     pub(super) fn fences_all_threads() -> bool {
         true

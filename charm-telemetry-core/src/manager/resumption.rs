@@ -7,10 +7,10 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SendError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::ManagerBuilder;
 use super::builder::thread_problem;
 use super::prepare::Prepared;
 use super::ready::Ready;
+use super::{LONGEST_DEADLINE, ManagerBuilder};
 use crate::lane::panics;
 use crate::notice::{Notice, Notices};
 use crate::problem::Problems;
@@ -49,6 +49,7 @@ impl ManagerBuilder {
     /// # Errors
     /// As for [`start`](Self::start).
     pub fn resume(mut self, deadline: Duration) -> Result<Resumption, Problems> {
+        let deadline = deadline.min(LONGEST_DEADLINE);
         let Prepared { ready, notices, problems, .. } = self.prepare()?;
         panics::install_hook();
         let (finish, finished) = mpsc::channel();

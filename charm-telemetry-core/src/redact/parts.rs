@@ -7,15 +7,15 @@ const SECRET_HEADERS: [&str; 7] = ["auth", "cookie", "credential", "key", "passw
 
 /// The parts of a value that are secrets by themselves.
 pub(super) fn of(value: &str) -> Vec<String> {
-    of_address(value).or_else(|| of_headers(value)).unwrap_or_default()
+    of_headers(value).or_else(|| of_address(value)).unwrap_or_default()
 }
 
-/// `scheme://name:password@host`: the password, or what stands alone before the `@`, as in the address of a project.
+/// `scheme://name:password@host`: the password. On the web a key may stand alone before the `@`, elsewhere it is a name.
 fn of_address(value: &str) -> Option<Vec<String>> {
-    let (_, rest) = value.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let Some((user, _)) = authority.rsplit_once('@') else { return Some(Vec::new()) };
-    let secret = user.split_once(':').map_or(user, |(_, password)| password);
+    let (scheme, rest) = value.trim().split_once("://")?;
+    let (user, _) = rest.split(['/', '?', '#']).next()?.rsplit_once('@')?;
+    let alone = Some(user).filter(|_| matches!(scheme, "http" | "https"));
+    let secret = user.split_once(':').map(|(_, password)| password).or(alone)?;
     Some(spellings(secret))
 }
 
@@ -73,7 +73,9 @@ mod tests {
     fn the_key_of_an_address_is_a_part() {
         assert_eq!(of("https://0123456789abcdef@errors.example.com/42"), ["0123456789abcdef"]);
         assert_eq!(of("postgres://reader:s%40cret@db/x?y@z"), ["s%40cret", "s@cret"]);
-        assert!(of("https://example.com/a@b").is_empty());
+        for value in ["https://example.com/a@b", "postgres://postgres@localhost/db"] {
+            assert!(of(value).is_empty(), "{value}");
+        }
     }
 
     #[test]
@@ -82,6 +84,7 @@ mod tests {
             of("authorization=Bearer%20abc123,x-dataset=my-agent, X-Key = k=v,"),
             ["Bearer%20abc123", "abc123", "Bearer abc123", "k=v"]
         );
+        assert_eq!(of("authorization=Bearer abc123,x-a=https://me.example"), ["abc123", "Bearer abc123"]);
     }
 
     #[test]

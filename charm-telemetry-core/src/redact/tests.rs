@@ -35,6 +35,13 @@ fn a_secret_is_found_in_what_python_shows_of_a_dict() {
 }
 
 #[test]
+fn white_space_around_a_value_does_not_hide_it() {
+    let redactor = Redactor::new([("KEY", "sk-verysecret-1\n")]);
+    assert_eq!(redactor.text("it is sk-verysecret-1."), "it is [KEY_REDACTED].");
+    assert_eq!(Redactor::new([("KEY", "  12  ")]).text("12"), "12", "still too short");
+}
+
+#[test]
 fn a_part_that_is_a_secret_by_itself_is_taken_out_alone() {
     let headers = Redactor::new([("HEADERS", "authorization=Bearer%20abc-123456,x-tenant=seven-7")]);
     assert_eq!(headers.text("Bearer abc-123456 for seven-7"), "[HEADERS_REDACTED] for seven-7");

@@ -11,3 +11,4 @@ mod metrics;
 mod payload;
 mod reference;
 mod script;
+mod speed;

@@ -103,7 +103,7 @@ impl Http {
             let mut body = call.body;
             return self.send_reader(call, authority, call.body.len() as u64, &mut body);
         }
-        let answer = self.follow(call, authority, &self.origin());
+        let answer = self.follow(call, authority, &self.home());
         if self.settled.get() {
             return answer;
         }
@@ -117,7 +117,7 @@ impl Http {
     fn over_tls(&self, call: &Call<'_>, authority: Option<&str>) -> Option<Result<Answer, RegistryError>> {
         let plain = self.origin();
         self.origin.replace(plain.replacen("http:", "https:", 1));
-        let answer = self.follow(call, authority, &self.origin());
+        let answer = self.follow(call, authority, &self.home());
         if matches!(answer, Ok(_) | Err(RegistryError::Untrusted { .. })) {
             return Some(answer);
         }
@@ -147,7 +147,7 @@ impl Http {
         reader: &mut dyn Read,
     ) -> Result<Answer, RegistryError> {
         let at = self.absolute(call.location);
-        let authority = authority.filter(|_| origin_of(&at) == self.origin());
+        let authority = authority.filter(|_| origin_of(&at) == self.home());
         self.run(call, &at, authority, Some(size), SendBody::from_reader(reader))
     }
 
@@ -200,6 +200,11 @@ impl Http {
 
     fn origin(&self) -> String {
         self.origin.borrow().clone()
+    }
+
+    /// The origin as it is compared: without the port that goes without saying, in small letters.
+    fn home(&self) -> String {
+        origin_of(&self.origin())
     }
 
     /// A registry may answer with a path or with a whole address.
@@ -271,4 +276,15 @@ fn root_certificates() -> Result<RootCerts, RegistryError> {
         return Err(bad("it holds no certificate".to_owned()));
     }
     Ok(RootCerts::from(certificates))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_goes_without_saying_and_capitals_are_the_same_registry() {
+        let http = Http::new("Localhost:80", "http://Localhost:80").unwrap();
+        assert_eq!(http.home(), origin_of(&http.absolute("/v2/")));
+    }
 }

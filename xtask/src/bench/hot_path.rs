@@ -2,11 +2,10 @@
 //!
 //! Rule: an example of the core measures itself and its peer in one process; here its figures are read and judged.
 
-use std::collections::HashMap;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::Goal;
+use super::figures::Figures;
 use crate::{console, workspace};
 
 /// How many bursts of tokens the medians are of.
@@ -26,20 +25,12 @@ pub(super) fn measure() -> Result<Token> {
     let arguments = ["run", "--quiet", "--release", "--package", "charm-telemetry-core"];
     let mut command = workspace::cargo(arguments);
     command.args(["--example", "hot_path", "--", "bench", BURSTS]);
-    let text =
-        workspace::output(&mut command).with_context(|| format!("`{}` failed", workspace::line(&command)))?;
-    let figures: HashMap<&str, f64> = text.lines().filter_map(figure).collect();
-    let of = |name| figures.get(name).copied().with_context(|| format!("no figure `{name}` in: {text}"));
+    let figures = Figures::of(command)?;
     Ok(Token {
-        emit: of("token_ns")?,
-        peer: of("std_mpsc_string_ns")?,
-        arrival: [of("token_to_stdout_p50_us")?, of("token_to_stdout_p99_us")?],
+        emit: figures.get("token_ns")?,
+        peer: figures.get("std_mpsc_string_ns")?,
+        arrival: [figures.get("token_to_stdout_p50_us")?, figures.get("token_to_stdout_p99_us")?],
     })
-}
-
-fn figure(line: &str) -> Option<(&str, f64)> {
-    let (name, value) = line.split_once(' ')?;
-    Some((name, value.parse().ok()?))
 }
 
 impl Token {
