@@ -101,11 +101,12 @@ pub fn of_langsmith(runs: &[LangSmithRun]) -> Tree {
         let main = run.main();
         let kind = kind(main["run_type"].as_str());
         let usage = &run.field("extra")["metadata"]["usage_metadata"];
-        let text = |side: &str, key: &str| match &run.field(side)[key] {
-            Value::Null => None,
-            Value::String(text) => Some(text.clone()),
-            // What is JSON at LangSmith is its text elsewhere.
-            json => Some(json.to_string()),
+        let text = |side: &str, key: &str| match (run.field(side), &run.field(side)[key]) {
+            (_, Value::String(text)) => Some(text.clone()),
+            // Arguments are JSON at LangSmith, and a text elsewhere.
+            (Value::Object(all), Value::Null) if !all.is_empty() => Some(run.field(side).to_string()),
+            (_, Value::Null) => None,
+            (_, json) => Some(json.to_string()),
         };
         let name = string(&main["name"]);
         // Runs have UUIDs, which end in the id of the span.

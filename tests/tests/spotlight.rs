@@ -72,14 +72,20 @@ fn spotlight_s_own_reader_draws_the_tree_of_a_transaction() {
     let envelopes = spotlight.envelopes(2);
     assert_eq!(items(&envelopes, "transaction").len(), 1, "{envelopes:#?}");
     let drawn = spotlight.trace(&trace);
-    let lines: Vec<_> =
-        drawn.lines().filter(|line| line.contains("gen_ai.") || line.contains("invoke_agent")).collect();
-    let at = |name: &str| {
-        let found = lines.iter().position(|line| line.contains(name));
-        found.unwrap_or_else(|| panic!("`{name}` is missing in: {drawn}"))
+    let [(_, transaction)] = items(&envelopes, "transaction")[..] else { panic!("one: {envelopes:#?}") };
+    // By the ids that it shows: it names a span of which an error event came first by its transaction.
+    let lines: Vec<_> = drawn.lines().collect();
+    let at = |span: &Value| {
+        let id = format!("[{}", &span["span_id"].as_str().expect("spans have ids")[..8]);
+        lines
+            .iter()
+            .position(|line| line.contains(&id))
+            .unwrap_or_else(|| panic!("`{id}` is missing in: {drawn}"))
     };
-    let root = at("invoke_agent weather bot");
-    for child in [at("chat gpt-4o"), at("execute_tool get_weather")] {
+    let root = at(&transaction["contexts"]["trace"]);
+    let children = transaction["spans"].as_array().expect("a transaction has spans");
+    assert_eq!(children.len(), 2, "{transaction:#}");
+    for child in children.iter().map(at) {
         assert!(child > root && (lines[child].contains('├') || lines[child].contains('└')), "{drawn}");
     }
     assert!(!spotlight.trace(&"1".repeat(32)).contains("get_weather"), "another trace is another");

@@ -149,9 +149,12 @@ pub enum Record {
     Result {
         /// The result object of the contract, to the letter: `status` and what goes with it.
         result: ExactJson,
-        /// Where the agent failed, if it did and its stderr did not take that.
+        /// Where the agent failed, if it did.
         #[serde(default)]
         traceback: String,
+        /// Whether its stderr has taken that.
+        #[serde(default)]
+        is_shown: bool,
     },
     /// The agent could not be started; the process ends with code 1.
     Crash {
@@ -159,9 +162,12 @@ pub enum Record {
         error_type: String,
         /// What is wrong and what to do.
         message: String,
-        /// Where, if it was in the agent's files and its stderr did not take that.
+        /// Where, if it was in the agent's files.
         #[serde(default)]
         traceback: String,
+        /// Whether its stderr has taken that.
+        #[serde(default)]
+        is_shown: bool,
     },
     /// A record of a kind that this version does not know.
     #[serde(other)]
@@ -183,11 +189,14 @@ impl Record {
             result: Option<&'a RawValue>,
             #[serde(default)]
             traceback: String,
+            #[serde(default)]
+            is_shown: bool,
         }
         let whole: Whole<'_> = serde_json::from_slice(json)?;
         match whole.result {
             Some(result) if whole.r#type == "result" => {
-                Ok(Self::Result { result: ExactJson(result.to_owned()), traceback: whole.traceback })
+                let Whole { traceback, is_shown, .. } = whole;
+                Ok(Self::Result { result: ExactJson(result.to_owned()), traceback, is_shown })
             }
             _ => serde_json::from_slice(json),
         }

@@ -145,8 +145,11 @@ impl<'a> Ingest<'a> {
         self.run.event(StreamEvent::thinking(&text));
     }
 
-    /// Where the agent's own code failed, for its author.
-    fn show_traceback(&self, traceback: &str) {
+    /// Where the agent's own code failed, for its author: its own stderr is the place, ours if that took nothing.
+    fn show_traceback(&self, traceback: &str, is_shown: bool) {
+        if is_shown {
+            return;
+        }
         pass_on(&self.manager.redactor().text(traceback));
     }
 
@@ -170,15 +173,15 @@ impl<'a> Ingest<'a> {
 
     fn record(&mut self, record: Record) {
         match record {
-            Record::Result { result, traceback } => {
-                self.show_traceback(&traceback);
+            Record::Result { result, traceback, is_shown } => {
+                self.show_traceback(&traceback, is_shown);
                 let outcome = RunOutcome::from_result(result.get());
                 let no_object =
                     |error| RunOutcome::error(&format!("the agent's result is not an object: {error}"));
                 self.result = Some(outcome.unwrap_or_else(no_object).with_traceback(traceback));
             }
-            Record::Crash { error_type, message, traceback } => {
-                self.show_traceback(&traceback);
+            Record::Crash { error_type, message, traceback, is_shown } => {
+                self.show_traceback(&traceback, is_shown);
                 let result =
                     serde_json::json!({ "status": "error", "error_type": error_type, "message": message });
                 let outcome = RunOutcome::from_result(&result.to_string());

@@ -20,7 +20,7 @@ def last(trace):
 
 
 def shown(error):
-    # On stderr, behind what the agent said there. What can't get there is given back: it goes with the record instead.
+    # On stderr, behind what the agent said there. Given back for the record, with whether it got there.
     import traceback
 
     lines = "".join(traceback.format_exception(type(error), error, trimmed(error.__traceback__)))
@@ -29,9 +29,9 @@ def shown(error):
         left = memoryview(lines.encode("utf-8", "backslashreplace"))
         while left:
             left = left[os.write(2, left) :]
-        return ""
+        return lines, True
     except OSError:
-        return lines
+        return lines, False
 
 
 def described(error):
@@ -57,15 +57,17 @@ def failed(stage, error):
     if stage == "load" or refused:
         flush()
         name = "TypeError" if refused else type(error).__name__
-        lines = shown(error) if trimmed(error.__traceback__) or isinstance(error, SyntaxError) else ""
+        where = trimmed(error.__traceback__) or isinstance(error, SyntaxError)
+        lines, is_shown = shown(error) if where else ("", True)
         say = [("type", "crash"), ("error_type", name), ("message", advice(error)), ("traceback", lines)]
-        record("{%s}" % ",".join('"%s":%s' % (key, quote(value)) for key, value in say))
+        say = ",".join('"%s":%s' % (key, quote(value)) for key, value in say)
+        record('{%s,"is_shown":%s}' % (say, "true" if is_shown else "false"))
         return 1
     return told(error)
 
 
 def told(error):
-    name, message, lines = type(error).__name__, text(error), ""
+    name, message, lines, is_shown = type(error).__name__, text(error), "", True
     if name == "Refused":
         name, prefix = "ContractViolation", ""
     elif isinstance(error, TypeError) and own(last(error.__traceback__)) and asked is not None:
@@ -73,10 +75,11 @@ def told(error):
         prefix = "Function signature mismatch for '%s': " % getattr(asked, "__name__", type(asked).__name__)
     else:
         prefix = FAILED.get(request["adapter"], "Agent Execution Failed: ")
-        lines = shown(error)
+        lines, is_shown = shown(error)
     flush()
     result = '{"status":"error","error_type":%s,"message":%s}' % (quote(name), quote(prefix + message))
-    record('{"type":"result","result":%s,"traceback":%s}' % (result, quote(lines)))
+    more = '"traceback":%s,"is_shown":%s' % (quote(lines), "true" if is_shown else "false")
+    record('{"type":"result","result":%s,%s}' % (result, more))
     return 0
 
 
