@@ -59,6 +59,20 @@ fn help_has_examples_and_the_exit_codes() {
     for expected in ["Examples:", "Exit codes:", "CHARM_TELEMETRY_ON_ERROR=warn", "completions"] {
         assert!(help.contains(expected), "{expected}: {help}");
     }
+    for command in [
+        &["run"][..],
+        &["validate"],
+        &["exporters"],
+        &["completions"],
+        &["spool"],
+        &["spool", "list"],
+        &["spool", "send"],
+        &["spool", "purge"],
+    ] {
+        let help = project.call(&[command, &["--help"]].concat()).assert_status(0).stdout;
+        let example = format!("  charm-runner {}", command.join(" "));
+        assert!(help.contains("Example") && help.contains(&example), "{command:?}: {help}");
+    }
     let help = project.call(&["run", "--help"]).assert_status(0).stdout;
     for expected in
         ["--json <JSON>", "--input-file <FILE>", "--telemetry-report", "--fail-on-error", "Examples:"]
