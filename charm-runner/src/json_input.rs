@@ -1,7 +1,7 @@
 //! JSON as Python reads it: the inputs of a run.
 //!
 //! Rule: whatever Python's `json` reads is an input, and the agent gets it to the letter, but for what is nested deeper than
-//! 127 levels: nobody behind the agent could read that. Events, which must be strict JSON for everybody, say `null` for a
+//! 127 levels, an object that is put around it among them: nobody behind the agent could read that. Events, which must be strict JSON for everybody, say `null` for a
 //! number that is none or too large, and U+FFFD for half a surrogate pair.
 
 use std::borrow::Cow;
@@ -35,6 +35,12 @@ impl JsonInput {
             return Err(serde_json::Error::custom(format!("a number of more than {MAX_DIGITS} digits")));
         }
         let strict = object(&replace(text, &beyond, |_| "null".to_owned())).into_owned();
+        // What is wrapped is a level deeper than it was.
+        if serde_json::from_str::<serde_json::Value>(&strict).is_err() {
+            return Err(serde_json::Error::custom(
+                "nested deeper than 127 levels, with the object around it",
+            ));
+        }
         Ok(Self { exact: object(text).into_owned(), strict: RawValue::from_string(strict)? })
     }
 
@@ -190,13 +196,16 @@ mod tests {
         assert_eq!(error.column(), 18, "{error}");
         assert!(JsonInput::read(&"9".repeat(4301)).unwrap_err().to_string().contains("4300 digits"));
         assert!(JsonInput::read(&format!("-{}", "9".repeat(4301))).is_err());
-        assert!(JsonInput::read(&("[".repeat(128) + &"]".repeat(128))).is_err());
+        assert!(JsonInput::read(&("[".repeat(127) + &"]".repeat(127))).is_err());
     }
 
     #[test]
-    fn a_sign_is_no_digit_and_127_levels_are_not_too_deep() {
-        for text in ["9".repeat(4300), format!("-{}", "9".repeat(4300)), "[".repeat(127) + &"]".repeat(127)] {
-            assert!(JsonInput::read(&text).is_ok(), "{text}");
+    fn a_sign_is_no_digit_and_127_levels_with_the_object_are_not_too_deep() {
+        for text in ["9".repeat(4300), format!("-{}", "9".repeat(4300)), "[".repeat(126) + &"]".repeat(126)] {
+            let input = JsonInput::read(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert!(
+                !is_plain(&input.exact) || serde_json::from_str::<serde_json::Value>(&input.exact).is_ok()
+            );
         }
     }
 
