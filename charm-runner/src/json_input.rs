@@ -1,8 +1,8 @@
 //! JSON as Python reads it: the inputs of a run.
 //!
 //! Rule: whatever Python's `json` reads is an input, and the agent gets it to the letter, but for what is nested deeper than
-//! 127 levels, an object that is put around it among them: nobody behind the agent could read that. Events, which must be strict JSON for everybody, say `null` for a
-//! number that is none or too large, and U+FFFD for half a surrogate pair.
+//! 127 levels with the object around it: nobody behind the agent could read that. Events, which must be strict JSON for
+//! everybody, say `null` for a number that is none or too large, and U+FFFD for half a surrogate pair.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -36,7 +36,8 @@ impl JsonInput {
         }
         let strict = object(&replace(text, &beyond, |_| "null".to_owned())).into_owned();
         // What is wrapped is a level deeper than it was.
-        if serde_json::from_str::<serde_json::Value>(&strict).is_err() {
+        let is_wrapped = !text.trim_start().starts_with('{');
+        if is_wrapped && serde_json::from_str::<serde_json::Value>(&strict).is_err() {
             return Err(serde_json::Error::custom(
                 "nested deeper than 127 levels, with the object around it",
             ));
