@@ -58,6 +58,21 @@ Examples:
 On a terminal you see the run as it happens. In a pipe stdout carries the event lines of the Charm protocol and
 nothing else.";
 
+const VALIDATE_EXAMPLES: &str = "\
+Examples:
+  charm-runner validate                          the project in this folder
+  charm-runner validate my-agent/charm.yaml      that manifest, with the `.env` beside it
+  charm-runner validate my-agent --json          every problem as an object, with its line and column
+
+Exit codes:
+  0    it is valid; warnings are told all the same
+  78   charm.yaml or the environment is not right";
+
+const EXPORTERS_EXAMPLES: &str = "\
+Examples:
+  charm-runner exporters           names for `telemetry` in charm.yaml, and the variables of each
+  charm-runner exporters --json    the same for programs";
+
 /// Runs AI agents, streams their events and forwards them to exporters.
 #[derive(Debug, Parser)]
 #[command(version, styles = STYLES, max_term_width = 110)]
@@ -109,11 +124,14 @@ pub(crate) fn command() -> clap::Command {
     let command = command.mut_subcommand("spool", |spool| {
         spool
             .after_help(named(spool::EXAMPLES))
+            .mut_subcommand("list", |list| list.after_help(named(spool::LIST_EXAMPLES)))
             .mut_subcommand("send", |send| send.after_help(named(spool::SEND_EXAMPLES)))
             .mut_subcommand("purge", |purge| purge.after_help(named(spool::PURGE_EXAMPLES)))
     });
     command
         .mut_subcommand("run", |run| run.after_help(named(RUN_EXAMPLES)))
+        .mut_subcommand("validate", |validate| validate.after_help(named(VALIDATE_EXAMPLES)))
+        .mut_subcommand("exporters", |exporters| exporters.after_help(named(EXPORTERS_EXAMPLES)))
         .mut_subcommand("completions", |completions| completions.after_help(named(COMPLETIONS_EXAMPLE)))
 }
 

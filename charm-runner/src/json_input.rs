@@ -1,7 +1,8 @@
 //! JSON as Python reads it: the inputs of a run.
 //!
-//! Rule: whatever Python's `json` reads is an input, and the agent gets it to the letter; events, which must be strict JSON
-//! for everybody, say `null` for a number that is none or too large, and U+FFFD for half a surrogate pair.
+//! Rule: whatever Python's `json` reads is an input, and the agent gets it to the letter, but for what is nested deeper than
+//! 127 levels with the object around it: nobody behind the agent could read that. Events, which must be strict JSON for
+//! everybody, say `null` for a number that is none or too large, and U+FFFD for half a surrogate pair.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -28,11 +29,19 @@ impl JsonInput {
         let beyond = beyond(text);
         // Read as a whole: depth and escapes that nobody could read later are refused here.
         serde_json::from_str::<serde_json::Value>(&replace(text, &beyond, of_same_length))?;
-        let is_whole = |number: &str| number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-        if beyond.iter().any(|number| number.len() > MAX_DIGITS && is_whole(&text[number.clone()])) {
+        let is_whole = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+        let mut numbers = beyond.iter().map(|number| text[number.clone()].trim_start_matches('-'));
+        if numbers.any(|digits| digits.len() > MAX_DIGITS && is_whole(digits)) {
             return Err(serde_json::Error::custom(format!("a number of more than {MAX_DIGITS} digits")));
         }
         let strict = object(&replace(text, &beyond, |_| "null".to_owned())).into_owned();
+        // What is wrapped is a level deeper than it was.
+        let is_wrapped = !text.trim_start().starts_with('{');
+        if is_wrapped && serde_json::from_str::<serde_json::Value>(&strict).is_err() {
+            return Err(serde_json::Error::custom(
+                "nested deeper than 127 levels, with the object around it",
+            ));
+        }
         Ok(Self { exact: object(text).into_owned(), strict: RawValue::from_string(strict)? })
     }
 
@@ -187,7 +196,18 @@ mod tests {
         let error = JsonInput::read(r#"["\ud800", NaN, nope]"#).unwrap_err();
         assert_eq!(error.column(), 18, "{error}");
         assert!(JsonInput::read(&"9".repeat(4301)).unwrap_err().to_string().contains("4300 digits"));
-        assert!(JsonInput::read(&("[".repeat(200) + &"]".repeat(200))).is_err());
+        assert!(JsonInput::read(&format!("-{}", "9".repeat(4301))).is_err());
+        assert!(JsonInput::read(&("[".repeat(127) + &"]".repeat(127))).is_err());
+    }
+
+    #[test]
+    fn a_sign_is_no_digit_and_127_levels_with_the_object_are_not_too_deep() {
+        for text in ["9".repeat(4300), format!("-{}", "9".repeat(4300)), "[".repeat(126) + &"]".repeat(126)] {
+            let input = JsonInput::read(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert!(
+                !is_plain(&input.exact) || serde_json::from_str::<serde_json::Value>(&input.exact).is_ok()
+            );
+        }
     }
 
     #[test]

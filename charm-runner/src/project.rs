@@ -4,19 +4,27 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Read as _};
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use charm_telemetry_core::manifest::{Checked, Manifest, Names};
 use charm_telemetry_core::{Environment, Location, Problem, Problems, Redactor};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::io::Errno;
+
 use crate::env_file::{EnvFile, sounds_secret};
+use crate::words::say;
 
 /// The name of the manifest in a project folder.
 const MANIFEST: &str = "charm.yaml";
 
 /// The longest `.env` that is read.
 const MOST_BYTES: u64 = 1 << 20;
+
+/// So long a `.env` that is a pipe may give nothing before that is told.
+const MOMENT: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// What the names of agents' programs end in, and those of manifests never.
 const PROGRAMS: [&str; 8] = ["py", "js", "mjs", "cjs", "ts", "sh", "ipynb", "rs"];
@@ -143,7 +151,7 @@ fn read_environment(folder: &Path, problems: &mut Problems) -> (Environment, Vec
     let mut environment = Environment::from_process();
     let path = folder.join(".env");
     let mut text = String::new();
-    match fs::File::open(&path).and_then(|file| file.take(MOST_BYTES + 1).read_to_string(&mut text)) {
+    match open(&path).and_then(|file| file.take(MOST_BYTES + 1).read_to_string(&mut text)) {
         Ok(length) if length as u64 > MOST_BYTES => {
             let message = format!("`{}` is larger than 1 MiB; is this the right file?", path.display());
             problems.push(Problem::error(message));
@@ -169,6 +177,22 @@ fn read_environment(folder: &Path, problems: &mut Problems) -> (Environment, Vec
     let secret = secret.cloned().collect();
     file.variables.into_iter().for_each(|(name, value)| environment.set(name, value));
     (environment, secret)
+}
+
+/// Opens a file. One that gives nothing at first, because it is a pipe that a password manager is to write to, say, is
+/// waited for, and whoever waits is told.
+fn open(path: &Path) -> io::Result<fs::File> {
+    // A pipe opens only when there is a writer, unless it is asked not to block.
+    let non_blocking = OFlags::NONBLOCK.bits().cast_signed();
+    let file = fs::OpenOptions::new().read(true).custom_flags(non_blocking).open(path)?;
+    let mut ready = [PollFd::new(&file, PollFlags::IN)];
+    if poll(&mut ready, Some(&MOMENT)) == Ok(0) {
+        say(format_args!("waiting for `{}`: it is a pipe, and nobody has written to it yet", path.display()));
+        // Interrupted by a signal that does not end us, it is begun again.
+        while poll(&mut ready, None) == Err(Errno::INTR) {}
+    }
+    fcntl_setfl(&file, OFlags::empty())?;
+    Ok(file)
 }
 
 /// Most projects have no such file.

@@ -2,6 +2,7 @@
 //! The one rule: a field that a framework did not give is absent, never made up.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use charm_telemetry_core::ModelParameters;
 use serde::Deserialize;
@@ -198,8 +199,28 @@ impl Record {
                 let Whole { traceback, is_shown, .. } = whole;
                 Ok(Self::Result { result: ExactJson(result.to_owned()), traceback, is_shown })
             }
-            _ => serde_json::from_slice(json),
+            _ => serde_json::from_slice(json).or_else(|error| without_unreadable(json).ok_or(error)),
         }
+    }
+}
+
+/// The record without those of its fields that hold what the agent gave and that nobody can read: a number that is too
+/// large, say. What is left is told; who asked what and when must not depend on it.
+fn without_unreadable(json: &[u8]) -> Option<Record> {
+    let mut fields: BTreeMap<&str, &RawValue> = serde_json::from_slice(json).ok()?;
+    fields.retain(|name, value| is_readable(name, value.get()));
+    if fields.get("type").is_some_and(|kind| kind.get() == r#""retriever_end""#) {
+        fields.entry("documents").or_insert(RawValue::NULL);
+    }
+    serde_json::from_slice(&serde_json::to_vec(&fields).ok()?).ok()
+}
+
+fn is_readable(field: &str, json: &str) -> bool {
+    match field {
+        "arguments" | "input" | "output" | "documents" => serde_json::from_str::<Value>(json).is_ok(),
+        "parameters" => serde_json::from_str::<ModelParameters>(json).is_ok(),
+        "usage" => serde_json::from_str::<TokenUsage>(json).is_ok(),
+        _ => true,
     }
 }
 
@@ -288,6 +309,30 @@ mod tests {
         let record = Record::parse(format!(r#"{{"result":{json},"type":"result"}}"#).as_bytes());
         let Ok(Record::Result { result, .. }) = record else { panic!("it is a result: {record:?}") };
         assert_eq!(result.get(), json);
+    }
+
+    #[test]
+    fn a_field_that_cannot_be_read_does_not_cost_the_record() {
+        let huge = "9".repeat(400);
+        let parse = |json: String| Record::parse(json.as_bytes()).expect("it is a record all the same");
+        let tool = |arguments: &str| {
+            parse(format!(
+                r#"{{"type":"tool_start","call":"c","tool":"t","input":"i","arguments":{{"n":{arguments}}}}}"#
+            ))
+        };
+        let Record::ToolStart { input, arguments, .. } = tool(&huge) else { panic!("it is a start") };
+        assert_eq!((input.as_str(), arguments), ("i", None));
+        assert!(matches!(tool("1"), Record::ToolStart { arguments: Some(_), .. }));
+        let asked = parse(format!(
+            r#"{{"type":"llm_start","call":"c","model":"m","input":[{huge}],"parameters":[]}}"#
+        ));
+        assert!(matches!(asked, Record::LlmStart { model: Some(_), input: None, .. }));
+        let answered =
+            parse(r#"{"type":"llm_end","call":"c","output":"o","usage":{"input_tokens":-1}}"#.to_owned());
+        assert!(matches!(answered, Record::LlmEnd { output: Some(_), usage: None, .. }));
+        let found =
+            parse(format!(r#"{{"type":"retriever_end","call":"c","name":"n","documents":[{huge}]}}"#));
+        assert!(matches!(found, Record::RetrieverEnd { documents: Value::Null, .. }));
     }
 
     #[test]

@@ -16,6 +16,12 @@ Examples:
   charm-runner spool send                              send it now
   charm-runner spool purge langsmith --older-than 3d   delete what nobody misses";
 
+pub(super) const LIST_EXAMPLES: &str = "\
+Examples:
+  charm-runner spool list                       what waits, for whom, since when
+  charm-runner spool list --json                the same for programs
+  charm-runner spool list --project my-agent    in the spool that the `.env` of that folder names";
+
 pub(super) const SEND_EXAMPLES: &str = "\
 Examples:
   charm-runner spool send                        all that waits

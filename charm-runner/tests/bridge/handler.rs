@@ -154,3 +154,76 @@ fn hooks_without_a_record_and_unknown_ones_are_accepted() {
         &["o:False True False False 1\n"],
     );
 }
+
+#[test]
+fn an_argument_that_is_too_large_costs_neither_the_start_nor_its_other_arguments() {
+    tells(
+        "h.on_tool_start({'name': 'f'}, 'n', inputs={'n': 10**400, 'f': float('inf'), 'm': 2}); h.on_tool_end('1')\n  \
+        h.on_tool_start({'name': 'f'}, 'n', inputs={'df': 'a' * (70 << 20)}); h.on_tool_end('\\U0001f600' * (10 << 20))\n  \
+        h.on_llm_start({'name': 'm'}, [[-2**63, 2**64]]); h.on_llm_end(None)",
+        &[
+            &format!(
+                r#"j:{{"arguments":{{"f":"inf","m":2,"n":"1{}"}},"call":"h1","input":"n","tool":"f","type":"tool_start"}}"#,
+                "0".repeat(400)
+            ),
+            r#"j:{"call":"h1","output":"1","tool":"f","type":"tool_end"}"#,
+            r#"j:{"arguments":"[left out: 73400329 bytes]","call":"h2","input":"n","tool":"f","type":"tool_start"}"#,
+            r#"j:{"call":"h2","output":"[left out: 41943042 bytes]","tool":"f","type":"tool_end"}"#,
+            r#"j:{"call":"h3","input":[-9223372036854775808,"18446744073709551616"],"type":"llm_start"}"#,
+            r#"j:{"call":"h3","type":"llm_end"}"#,
+        ],
+    );
+}
+
+#[test]
+fn what_an_object_of_the_agent_raises_costs_neither_the_agent_nor_the_event() {
+    let source = "
+class Bad(dict):
+    def items(self): raise RuntimeError('no items')
+    def get(self, *_): raise RuntimeError('no get')
+    def __repr__(self): raise RuntimeError('no repr')
+class Odd(Exception):
+    def __str__(self): raise RuntimeError('no str')
+    @property
+    def type(self): raise RuntimeError('no type')
+    tool = content = response_metadata = generations = llm_output = page_content = type
+class Blocks(list):
+    def __iter__(self): raise RuntimeError('no blocks')
+def main(callbacks):
+    h, bad, odd = callbacks[0], Bad(a=1), Odd()
+    h.on_tool_start(bad, bad, inputs=bad)
+    h.on_tool_end(odd)
+    h.on_tool_start({'name': 't'}, '', run_id=[])
+    h.on_tool_error(odd)
+    h.on_agent_action(odd)
+    h.on_llm_new_token(Blocks('a'))
+    h.on_chat_model_start(bad, [odd], metadata=bad, invocation_params=bad)
+    h.on_llm_end(odd)
+    h.on_retriever_start(bad, odd)
+    h.on_retriever_end(odd)
+    h.on_retriever_end([odd])
+    h.on_llm_error(odd, 1, 2, 3)
+    return bad
+";
+    for python in pythons() {
+        let seen = Agent::new(python, source).run("{}");
+        let told: Vec<serde_json::Value> =
+            seen.told.iter().map(|line| serde_json::from_str(&line["j:".len()..]).unwrap()).collect();
+        let mut kinds: Vec<_> = told.iter().map(|record| record["type"].as_str().unwrap()).collect();
+        kinds.retain(|kind| *kind != "log");
+        let expected = [
+            "tool_start",
+            "tool_end",
+            "tool_start",
+            "tool_error",
+            "llm_start",
+            "llm_end",
+            "retriever_start",
+            "retriever_end",
+            "retriever_end",
+            "result",
+        ];
+        assert_eq!(kinds, expected, "{told:#?}");
+        assert_eq!(told.last().unwrap()["result"]["status"], "success", "{told:#?}");
+    }
+}

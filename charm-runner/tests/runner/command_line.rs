@@ -1,11 +1,13 @@
 //! The command line itself: names, help, completions.
 //! The one rule: whatever name the program has, its own texts say that name.
 
+use std::io::BufRead as _;
 use std::os::unix::fs::symlink;
 
+use rustix::fs::{CWD, Mode, mkfifoat};
 use serde_json::Value;
 
-use crate::project::{Done, Project, RUNNER, Running};
+use crate::project::{BOUND, Done, Project, RUNNER, Running};
 
 /// The runner, linked as `charm`.
 fn as_charm(project: &Project, arguments: &[&str]) -> Done {
@@ -58,6 +60,20 @@ fn help_has_examples_and_the_exit_codes() {
     let help = project.call(&["--help"]).assert_status(0).stdout;
     for expected in ["Examples:", "Exit codes:", "CHARM_TELEMETRY_ON_ERROR=warn", "completions"] {
         assert!(help.contains(expected), "{expected}: {help}");
+    }
+    for command in [
+        &["run"][..],
+        &["validate"],
+        &["exporters"],
+        &["completions"],
+        &["spool"],
+        &["spool", "list"],
+        &["spool", "send"],
+        &["spool", "purge"],
+    ] {
+        let help = project.call(&[command, &["--help"]].concat()).assert_status(0).stdout;
+        let example = format!("  charm-runner {}", command.join(" "));
+        assert!(help.contains("Example") && help.contains(&example), "{command:?}: {help}");
     }
     let help = project.call(&["run", "--help"]).assert_status(0).stdout;
     for expected in
@@ -166,4 +182,25 @@ fn an_entry_point_that_is_missing_is_told_with_one_that_fits_the_adapter() {
         let done = project.call(&["validate", "other.yaml"]).assert_status(78);
         assert!(done.stderr.contains(&format!("such as {example}")), "{}", done.stderr);
     }
+}
+
+#[test]
+fn an_environment_that_is_a_pipe_is_waited_for_and_that_is_told() {
+    let project = Project::python("import os\ndef main():\n    return os.environ['GREETING']\n");
+    let pipe = project.folder().join(".env");
+    mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
+    let mut running = project.start(&[]);
+    let mut stderr = running.stderr.take().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut said = String::new();
+        let _ = stderr.read_line(&mut said);
+        let _ = tell.send((said, stderr));
+    });
+    let (said, stderr) = told.recv_timeout(BOUND).expect("it says what it waits for");
+    running.stderr = Some(stderr);
+    assert!(said.contains("waiting for `./.env`: it is a pipe"), "{said}");
+    std::fs::write(&pipe, "GREETING=late\n").unwrap();
+    let done = running.finish().assert_status(0);
+    assert_eq!(done.content("final"), "late");
 }

@@ -18,7 +18,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long one start of the runner may take, on a busy machine too.
-const BOUND: Duration = Duration::from_mins(2);
+pub(crate) const BOUND: Duration = Duration::from_mins(2);
 
 /// The binary under test.
 pub(crate) const RUNNER: &str = env!("CARGO_BIN_EXE_charm-runner");

@@ -1,6 +1,7 @@
 //! The emitting side: from a handle in the agent's thread to the pump.
 //!
-//! Rule: emitting a token costs a time stamp and a few stores; it never allocates, locks, wakes or calls the system.
+//! Rule: emitting a token costs a time stamp and a few stores; it never allocates, locks, wakes or calls the system, but
+//! for the first of a thread, which allocates its ring, and the first after a second of silence, which wakes the pump.
 
 mod attention;
 mod barrier;

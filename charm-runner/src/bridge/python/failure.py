@@ -21,9 +21,12 @@ def last(trace):
 
 def shown(error):
     # On stderr, behind what the agent said there. Given back for the record, with whether it got there.
-    import traceback
+    try:
+        import traceback
 
-    lines = "".join(traceback.format_exception(type(error), error, trimmed(error.__traceback__)))
+        lines = "".join(traceback.format_exception(type(error), error, trimmed(error.__traceback__)))
+    except Exception:  # An error may be any object of the agent's.
+        lines = "%s: %s\n" % (type(error).__name__, text(error))
     flush()
     try:
         left = memoryview(lines.encode("utf-8", "backslashreplace"))
@@ -108,12 +111,15 @@ def advice(error):
 
 def left(error):
     code = error.code
-    log("info", "the agent called sys.exit(%r)" % (code,))
+    try:
+        log("info", "the agent called sys.exit(%r)" % (code,))
+    except Exception:
+        log("info", "the agent called sys.exit")
     if code is None:
         return 0
     if isinstance(code, int):
         return code & 255
-    print(code, file=sys.stderr)
+    print(text(code), file=sys.stderr)
     return 1
 
 

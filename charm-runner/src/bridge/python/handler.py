@@ -2,6 +2,7 @@
 # The one rule: no hook ever raises, whatever it is given; what LangChain alone calls is in the part `hooks`.
 from _thread import get_ident
 
+MOST = 20 << 20  # Bytes of one field: all of a record stay below the reader's limit.
 UNKNOWN = "Unknown Tool"
 calls = {}  # Open calls: id -> (kind, tool name, place).
 made = {}  # Open hand-made calls of one place, innermost last: place -> [id].
@@ -21,8 +22,9 @@ def place():
 def parent_of(run):
     # The nearest ancestor that was reported; chains are not.
     while run is not None:
-        if str(run) in calls:
-            return str(run)
+        run = str(run)
+        if run in calls:
+            return run
         run = parents.get(run)
     stack = made.get(place()) if made else None
     return stack[-1] if stack else None
@@ -38,7 +40,7 @@ def opened(kind, name, run, above):
         made.setdefault(spot, []).append(call)
     else:
         call = str(run)
-        parents[run] = above
+        parents[call] = above
     calls[call] = (kind, name, spot)
     head = '"call":' + quote(call)
     return head + ',"parent":' + quote(parent) if parent else head
@@ -56,8 +58,8 @@ def innermost(kind):
 
 def closed(kind, run):
     global count
-    parents.pop(run, None)
     call = innermost(kind) if run is None else str(run)
+    parents.pop(call, None)
     if call is None:
         count += 1
         call = "h%d" % count
@@ -70,16 +72,52 @@ def closed(kind, run):
 
 
 def name_of(serialized, given, unknown=UNKNOWN):
-    found = None
-    if isinstance(serialized, dict):
-        found = serialized.get("name")
-    elif isinstance(serialized, str):
-        found = serialized
-    return text(found or given or unknown)
+    return text(attempt(found_name, serialized) or given or unknown)
+
+
+def found_name(serialized):
+    return serialized.get("name") if isinstance(serialized, dict) else serialized if isinstance(serialized, str) else None
+
+
+def attempt(make, *given):
+    # What an object of the agent's tells, or nothing: an event that lacks a field is better than none.
+    try:
+        return make(*given)
+    except Exception:
+        return None
+
+
+def guarded(hook):
+    # A hook must not fail the agent because of what it, or a version of LangChain, gives.
+    def safe(self, *args, **kwargs):
+        try:
+            hook(self, *args, **kwargs)
+        except Exception as error:
+            try:
+                part("values")
+                log("debug", "%s: %s: %s" % (hook.__name__, type(error).__name__, text(error)))
+            except Exception:
+                pass
+
+    safe.__name__ = hook.__name__
+    return safe
+
+
+def bounded(json):
+    # A part of a value could end within a secret, where nobody would know it: all of it, or none.
+    if len(json) > MOST // 4:
+        size = len(json.encode("utf-8", "surrogatepass"))
+        if size > MOST:
+            return '"[left out: %d bytes]"' % size
+    return json
+
+
+def brief(value):
+    return bounded(quote(value))
 
 
 def wrong(error):
-    body = '"error":' + quote(error)
+    body = '"error":' + brief(error)
     if isinstance(error, BaseException):
         try:
             part("failure")
@@ -124,32 +162,39 @@ def emit(kind, body):
 
 
 class Handler:
+    @guarded
     def on_tool_start(self, serialized=None, input_str="", *, run_id=None, parent_run_id=None, name=None, inputs=None, **_):
         name = name_of(serialized, name)
         head = opened("tool", name, run_id, parent_run_id)
-        body = '%s,"tool":%s,"input":%s' % (head, quote(name), quote(input_str))
-        if isinstance(inputs, dict):
+        body = '%s,"tool":%s,"input":%s' % (head, brief(name), brief(input_str))
+        if inputs is not None and attempt(isinstance, inputs, dict):
             part("values")
-            body += ',"arguments":' + dump(inputs)
+            body += json_field("arguments", inputs)
         emit("tool_start", body)
 
+    @guarded
     def on_tool_end(self, output=None, *, run_id=None, **_):
         call, name = closed("tool", run_id)
-        emit("tool_end", '%s,"tool":%s,"output":%s' % (call, quote(name), quote(output)))
+        emit("tool_end", '%s,"tool":%s,"output":%s' % (call, brief(name), brief(output)))
 
+    @guarded
     def on_tool_error(self, error=None, *, run_id=None, **_):
         call, name = closed("tool", run_id)
-        emit("tool_error", '%s,"tool":%s,%s' % (call, quote(name), wrong(error)))
+        emit("tool_error", '%s,"tool":%s,%s' % (call, brief(name), wrong(error)))
 
     def on_llm_new_token(self, token_=None, *, run_id=None, token=None, **_):
-        new_token(token_ if token is None else token, str(run_id) if run_id else innermost("llm") or "" if made else "")
+        try:
+            new_token(token_ if token is None else token, str(run_id) if run_id else innermost("llm") or "" if made else "")
+        except Exception:  # As `guarded`, without the call that it costs.
+            pass
 
+    @guarded
     def on_agent_action(self, action=None, *, run_id=None, parent_run_id=None, **_):
         tool, given = getattr(action, "tool", "Unknown"), getattr(action, "tool_input", "")
         head = '"call":%s,' % quote(run_id) if run_id is not None else ""
         parent = parent_of(parent_run_id)
         head += '"parent":%s,' % quote(parent) if parent else ""
-        emit("agent_action", '%s"tool":%s,"tool_input":%s' % (head, quote(tool), quote(given)))
+        emit("agent_action", '%s"tool":%s,"tool_input":%s' % (head, brief(tool), brief(given)))
 
     def __getattr__(self, name):
         # The first touch by LangChain, or by an agent that calls its other hooks.

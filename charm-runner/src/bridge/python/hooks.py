@@ -2,22 +2,20 @@
 # The one rule: a hook reports what it was given and never imports LangChain.
 
 
-def guarded(hook):
-    # A hook must not fail the agent because a version of LangChain shapes something differently.
-    def safe(self, *args, **kwargs):
-        try:
-            hook(self, *args, **kwargs)
-        except Exception as error:
-            log("debug", "%s: %s: %s" % (hook.__name__, type(error).__name__, text(error)))
-
-    safe.__name__ = hook.__name__
-    setattr(Handler, hook.__name__, safe)
+def added(hook):
+    setattr(Handler, hook.__name__, guarded(hook))
 
 
 ROLES = {"human": "user", "ai": "assistant", "AIMessageChunk": "assistant"}
 
 
 def message(m):
+    # One that cannot be asked is told by its text.
+    shaped = attempt(shaped_message, m)
+    return text(m) if shaped is None else shaped
+
+
+def shaped_message(m):
     if isinstance(m, (str, dict)):
         return m
     if isinstance(m, (list, tuple)) and len(m) == 2 and isinstance(m[0], str):
@@ -69,18 +67,22 @@ def first_of(source, *names):
 
 def llm_start(serialized, given, run_id, parent_run_id, metadata, invocation_params, kwargs):
     head = opened("llm", "", run_id, parent_run_id)
+    told = attempt(asked_of, serialized, metadata, invocation_params, kwargs) or ""
+    emit("llm_start", head + told + json_field("input", given))
+
+
+def asked_of(serialized, metadata, invocation_params, kwargs):
     params = invocation_params or kwargs.get("kwargs") or {}
     inner = first(serialized, "kwargs")
     names = ("model", "model_name", "model_id", "deployment_name")
     model = first(metadata, "ls_model_name") or first(params, *names) or first(inner, *names)
     path = first(serialized, "id")
     provider = first(metadata, "ls_provider") or first(params, "_type") or (path[0] if path else None)
-    asked = parameters(metadata, params, inner)
-    body = head + field("model", model) + field("provider", provider) + ',"input":' + dump(given)
-    emit("llm_start", body + (',"parameters":' + dump(asked) if asked else ""))
+    asked = attempt(parameters, metadata, params, inner)
+    return field("model", model) + field("provider", provider) + (json_field("parameters", asked) if asked else "")
 
 
-@guarded
+@added
 def on_chat_model_start(
     self, serialized=None, messages=None, *, run_id=None, parent_run_id=None, metadata=None, invocation_params=None, **kw
 ):
@@ -89,7 +91,7 @@ def on_chat_model_start(
     llm_start(serialized, [message(m) for m in batch], run_id, parent_run_id, metadata, invocation_params, kw)
 
 
-@guarded
+@added
 def on_llm_start(
     self, serialized=None, prompts=None, *, run_id=None, parent_run_id=None, metadata=None, invocation_params=None, **kw
 ):
@@ -132,7 +134,12 @@ def usage_of(response, answer):
     return usage
 
 
-@guarded
+def model_of(response, answer):
+    meta = getattr(answer, "response_metadata", None)
+    return first(getattr(response, "llm_output", None), "model_name", "model") or first(meta, "model_name", "model")
+
+
+@added
 def on_llm_end(self, response=None, *, run_id=None, **_):
     call, _ = closed("llm", run_id)
     body, output, answer = call, response, None
@@ -142,60 +149,65 @@ def on_llm_end(self, response=None, *, run_id=None, **_):
         output = message(answer) if answer is not None else generation.text
     except IndexError:
         output = None  # An answer of which only its size is known.
-    except (AttributeError, TypeError):
-        if hasattr(response, "content"):
+    except Exception:
+        if attempt(hasattr, response, "content"):
             output = message(response)
             answer = response
-    meta = getattr(answer, "response_metadata", None)
-    model = first(getattr(response, "llm_output", None), "model_name", "model") or first(meta, "model_name", "model")
-    usage = usage_of(response, answer)
+    model = attempt(model_of, response, answer)
+    usage = attempt(usage_of, response, answer)
     if output is not None:
-        body += ',"output":' + dump(output)
+        body += json_field("output", output)
     body += field("model", model)
-    emit("llm_end", body + (',"usage":' + dump(usage) if usage else ""))
+    emit("llm_end", body + (json_field("usage", usage) if usage else ""))
 
 
-@guarded
+@added
 def on_llm_error(self, error=None, *, run_id=None, **_):
     call, _ = closed("llm", run_id)
     emit("llm_error", call + "," + wrong(error))
 
 
-@guarded
+@added
 def on_chain_start(self, serialized=None, inputs=None, *, run_id=None, parent_run_id=None, **_):
     if run_id is not None:
-        parents[run_id] = parent_run_id
+        parents[str(run_id)] = parent_run_id
 
 
-@guarded
+@added
 def on_chain_end(self, outputs=None, *, run_id=None, **_):
-    parents.pop(run_id, None)
+    parents.pop(str(run_id), None)
 
 
-@guarded
+@added
 def on_chain_error(self, error=None, *, run_id=None, **_):
-    parents.pop(run_id, None)
+    parents.pop(str(run_id), None)
 
 
-@guarded
+@added
 def on_retriever_start(self, serialized=None, query="", *, run_id=None, parent_run_id=None, name=None, **_):
-    path = first(serialized, "id")
+    path = attempt(first, serialized, "id")
     name = name_of(serialized, name or (path[-1] if path else None), "Unknown Retriever")
     head = opened("retriever", name, run_id, parent_run_id)
-    emit("retriever_start", '%s,"name":%s,"query":%s' % (head, quote(name), quote(query)))
+    emit("retriever_start", '%s,"name":%s,"query":%s' % (head, brief(name), brief(query)))
 
 
-@guarded
+@added
 def on_retriever_end(self, documents=None, *, run_id=None, **_):
     call, name = closed("retriever", run_id)
+    shaped = attempt(shaped_documents, documents)
+    told = json_field("documents", documents if shaped is None else shaped) or ',"documents":null'
+    emit("retriever_end", '%s,"name":%s%s' % (call, quote(name), told))
+
+
+def shaped_documents(documents):
     shaped = []
     for d in documents or ():
         keys = ("page_content", "metadata", "id")
         shaped.append({k: getattr(d, k) for k in keys if getattr(d, k, None)} if hasattr(d, "page_content") else d)
-    emit("retriever_end", '%s,"name":%s,"documents":%s' % (call, quote(name), dump(shaped)))
+    return shaped
 
 
-@guarded
+@added
 def on_retriever_error(self, error=None, *, run_id=None, **_):
     call, name = closed("retriever", run_id)
     emit("retriever_error", '%s,"name":%s,%s' % (call, quote(name), wrong(error)))

@@ -30,7 +30,10 @@ class Streamed:
         self.kind, self.items, self.plain = kind, [], True
 
     def add(self, item):
-        content = getattr(item, "content", item)
+        try:
+            content = getattr(item, "content", item)
+        except Exception:
+            content = item
         if isinstance(content, str) or (content is not item and isinstance(content, list)):
             item = content_text(content)
             token(item)

@@ -3,6 +3,7 @@
 from _json import encode_basestring, make_encoder
 
 DEPTH = 100  # Of the 128 levels that the reader takes.
+WORDS = -(1 << 63), 1 << 64  # Whole numbers from here to there are the same for all readers.
 MAX_FRAME = 64 << 20  # As the reader's.
 
 
@@ -39,25 +40,25 @@ def convert(value):
     return text(value)
 
 
-def clean(value, above=()):
-    # The slow way: for values that the encoder refuses.
+def clean(value, above=(), odd=None):
+    # The slow way: for values that the encoder refuses. A number that is none becomes what `odd` makes of it.
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, float):
-        return value if value - value == 0 else None
+        return value if value - value == 0 else odd and odd(value)
     if isinstance(value, int):
-        return int(value) if abs(value) < 1 << 64 else text(value)
+        return int(value) if WORDS[0] <= value < WORDS[1] else text(value)
     if id(value) in above:
         return "<circular>"
     if len(above) >= DEPTH:
         return text(type(value))
     above += (id(value),)
-    if isinstance(value, dict):
-        return {key if isinstance(key, str) else key_text(key): clean(v, above) for key, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [clean(v, above) for v in value]
     try:
-        return clean(convert(value), above)
+        if isinstance(value, dict):
+            return {key if isinstance(key, str) else key_text(key): clean(v, above, odd) for key, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [clean(v, above, odd) for v in value]
+        return clean(convert(value), above, odd)
     except Exception:
         return text(value)
 
@@ -80,6 +81,33 @@ def dump(value):
     except Exception:
         pass
     return encode(clean(value))
+
+
+def is_common(value):
+    # Whether every reader of JSON takes its numbers; of what is not JSON's own nobody knows before it is converted.
+    kind = type(value)
+    if kind is int:
+        return WORDS[0] <= value < WORDS[1]
+    if kind is float:
+        return value - value == 0
+    if kind is dict:
+        return all(map(is_common, value.values()))
+    if kind is list or kind is tuple:
+        return all(map(is_common, value))
+    return value is None or kind in (str, bool)
+
+
+def json_field(name, value):
+    # A field of an event, or nothing if it cannot be told: it must cost neither the event nor the agent.
+    try:
+        try:
+            is_plain = is_common(value)
+        except RecursionError:
+            is_plain = False
+        json = dump(value) if is_plain else encode(clean(value, (), text))
+        return ',"%s":%s' % (name, bounded(json))
+    except Exception:
+        return ""
 
 
 def log(level, message):
