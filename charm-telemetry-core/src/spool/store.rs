@@ -250,15 +250,23 @@ impl Spool {
     pub(crate) fn keep_rejected(&mut self, batch: &Stored<'_>) {
         const MOST_BYTES: usize = 1024 * 1024;
         let size: usize = batch.items.iter().map(Item::len).sum();
-        self.aside += 1;
-        let room = self.aside <= MOST_ASIDE && size <= MOST_BYTES;
-        let Some(dir) = self.own.filter(|_| room).map(|own| self.dirs[own].path.clone()) else { return };
+        if self.aside >= MOST_ASIDE || size > MOST_BYTES || !self.is_usable() {
+            return;
+        }
+        let written = self.write_rejected(batch).or_else(|_| {
+            self.forget_lost_dir();
+            self.write_rejected(batch)
+        });
+        self.aside += usize::from(written.is_ok());
+    }
+
+    fn write_rejected(&mut self, batch: &Stored<'_>) -> io::Result<()> {
+        let own = self.own_dir(batch.wall)?;
         let bytes = format::encode(&self.header(batch.batch_id, batch.wall), batch.items);
         let (_, random) = uuid::Uuid::now_v7().as_u64_pair();
         let name = format!("{:020}-{}-{random:016x}.rejected", batch.sequence, batch.items.len());
-        if self.fs.write_synced(&dir.join(&name), &bytes).is_err() {
-            drop(self.fs.remove(&dir.join(&name)));
-        }
+        let path = self.dirs[own].path.join(name);
+        self.fs.write_synced(&path, &bytes).inspect_err(|_| drop(self.fs.remove(&path)))
     }
 
     fn try_store(&mut self, batch: &Stored<'_>) -> io::Result<Vec<Loss>> {
@@ -329,8 +337,9 @@ impl Spool {
 
     /// Gives a file that is of no use another name, so that it is not read again.
     pub(super) fn set_aside(&mut self, path: &Path, extension: &str) {
-        self.aside += 1;
-        if self.aside > MOST_ASIDE || self.fs.rename(path, &path.with_extension(extension)).is_err() {
+        if self.aside < MOST_ASIDE && self.fs.rename(path, &path.with_extension(extension)).is_ok() {
+            self.aside += 1;
+        } else {
             drop(self.fs.remove(path));
         }
     }
