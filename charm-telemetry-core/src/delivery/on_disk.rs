@@ -50,6 +50,7 @@ pub(super) fn load(spool: &mut Spool, shared: &Shared) -> Option<Flight> {
     let loaded = spool.load_first()?;
     let flight = match loaded {
         Ok(loaded) => {
+            shared.lock().ledger.adopt(loaded.surplus);
             lose(shared, loaded.lost);
             let (batch_id, items, key) = (loaded.batch_id, loaded.items, Some(loaded.key));
             Some(Flight { sequence: loaded.key.sequence(), batch_id, items, key, stale: false })

@@ -83,6 +83,8 @@ pub(crate) struct Loaded {
     pub(crate) key: Key,
     pub(crate) batch_id: [u8; 16],
     pub(crate) items: Vec<Item>,
+    /// How many items it has beyond those that were counted: whoever renamed the file, or wrote into it, knows why.
+    pub(crate) surplus: u64,
     /// What was damaged.
     pub(crate) lost: Option<Loss>,
 }
@@ -178,8 +180,8 @@ impl Spool {
             }));
         };
         self.held = Some(key);
-        let lost = self.count_damage(key, &decoded);
-        Some(Ok(Loaded { key, batch_id: decoded.header.batch_id, items: decoded.items, lost }))
+        let (surplus, lost) = self.recount(key, &decoded);
+        Some(Ok(Loaded { key, batch_id: decoded.header.batch_id, items: decoded.items, surplus, lost }))
     }
 
     /// A disk may fail for a moment; a file that fails for longer must not hide the others.
@@ -191,15 +193,22 @@ impl Spool {
         entry.failed_reads < MOST_TRIES
     }
 
-    /// A damaged file counts for the items that are whole; it is set aside when those are delivered.
-    fn count_damage(&mut self, key: Key, decoded: &Decoded) -> Option<Loss> {
-        let entry = self.index.get_mut(&key)?;
+    /// A file counts for the items that are whole, whatever was said of it before. A damaged one is set aside when
+    /// those are delivered. Returns what there is beyond the former count, and what is missing.
+    fn recount(&mut self, key: Key, decoded: &Decoded) -> (u64, Option<Loss>) {
+        let Some(entry) = self.index.get_mut(&key) else { return (0, None) };
         entry.failed_reads = 0;
         let whole = decoded.items.len() as u64;
-        let items = std::mem::replace(&mut entry.items, whole).saturating_sub(whole);
+        let before = std::mem::replace(&mut entry.items, whole);
+        let items = before.saturating_sub(whole);
         let quarantined = !decoded.complete && !std::mem::replace(&mut entry.damaged, !decoded.complete);
-        let known = Vec::new();
-        (items > 0 || quarantined).then_some(Loss { items, known, reason: DropReason::Corrupt, quarantined })
+        let lost = (items > 0 || quarantined).then_some(Loss {
+            items,
+            known: Vec::new(),
+            reason: DropReason::Corrupt,
+            quarantined,
+        });
+        (whole.saturating_sub(before), lost)
     }
 
     /// Lets go of the batch that was loaded.
@@ -378,5 +387,5 @@ pub(super) fn parse_name(name: &str) -> Option<(u64, u64)> {
     Some((sequence.parse().ok()?, items.parse().ok().filter(|&items| items <= MOST_ITEMS)?))
 }
 
-/// More than a batch can have; keeps a forged name from upsetting the books.
-const MOST_ITEMS: u64 = 1 << 24;
+/// More than a batch can have; keeps a forged name or header from upsetting the books.
+pub(super) const MOST_ITEMS: u64 = 1 << 24;
