@@ -26,6 +26,11 @@ impl Ledger {
         &self.outcomes
     }
 
+    /// Whether nothing waits.
+    pub(super) fn is_idle(&self) -> bool {
+        self.outcomes.pending + self.outcomes.spooled == 0
+    }
+
     pub(super) fn accept(&mut self, count: u64) {
         self.outcomes.accepted += count;
         self.outcomes.pending += count;

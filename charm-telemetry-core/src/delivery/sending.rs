@@ -131,12 +131,16 @@ impl Sender {
     }
 
     async fn lose(&self, flight: &Flight, range: &Range<usize>, reason: DropReason) {
-        let items = flight.items[range.clone()].to_vec();
-        let count = items.len() as u64;
+        let count = range.len() as u64;
         self.shared.lock().ledger.drop_items(count, flight.place(), reason);
-        let destination = self.attempt.destination().clone();
+        let (destination, items) = (self.attempt.destination().clone(), flight.items[range.clone()].to_vec());
         // A panic of the vendor's code changes nothing here: the loss is counted already.
-        on_disk(move || destination.dropped(&items, reason)).await;
+        on_disk(move || {
+            if destination.wants_dropped() {
+                destination.dropped(&items, reason);
+            }
+        })
+        .await;
         let because = self
             .shared
             .lock()

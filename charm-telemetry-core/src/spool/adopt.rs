@@ -56,7 +56,8 @@ impl Spool {
                 // The header is under a checksum, the name is not.
                 let items = header.map_or(items, |(_, items)| items);
                 let key = Key { dir: place, sequence };
-                let entry = Entry { name, items, bytes, expires, damaged: false, failed_reads: 0 };
+                let created = header.map_or(wall, |(header, _)| header.created);
+                let entry = Entry { name, items, bytes, created, expires, damaged: false, failed_reads: 0 };
                 self.index_adopted(key, entry, &dir.path);
             } else if name.ends_with(&format!(".{BATCH}")) {
                 adoption.quarantined += 1;

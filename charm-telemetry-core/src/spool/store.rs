@@ -25,6 +25,8 @@ pub(crate) struct SpoolSettings {
     pub(crate) identity: u64,
     /// That identity, for people.
     pub(crate) address: String,
+    /// Whether somebody wants to know which items were lost: if not, they are not read once more.
+    pub(crate) names_losses: bool,
 }
 
 /// The files of one destination that this process owns.
@@ -44,6 +46,9 @@ pub(crate) struct Spool {
     read_at: Option<Instant>,
     /// How many files were set aside.
     aside: usize,
+    /// Whether the names of files could once not be made durable, and why, until somebody asks.
+    is_unsynced: bool,
+    unsynced: Option<io::Error>,
 }
 
 /// The place of a batch: directories in order of age, then batches in the order in which they were made.
@@ -65,6 +70,8 @@ pub(super) struct Entry {
     pub(super) name: String,
     pub(super) items: u64,
     pub(super) bytes: u64,
+    /// When the first of its items came to the disk: what is left of it is no younger.
+    pub(super) created: SystemTime,
     pub(super) expires: Instant,
     pub(super) damaged: bool,
     pub(super) failed_reads: u8,
@@ -110,6 +117,8 @@ impl Spool {
             retry_at: None,
             read_at: None,
             aside: 0,
+            is_unsynced: false,
+            unsynced: None,
         }
     }
 
@@ -131,6 +140,11 @@ impl Spool {
     /// Does not wait any longer after a failure.
     pub(crate) fn try_now(&mut self) {
         self.retry_at = None;
+    }
+
+    /// Why the names of batches may not survive a power cut. It is said once.
+    pub(crate) fn take_unsynced(&mut self) -> Option<io::Error> {
+        self.unsynced.take()
     }
 
     /// Whether no batch waits.
@@ -237,15 +251,11 @@ impl Spool {
     }
 
     /// Writes what is left of a batch in its place.
-    pub(crate) fn replace(
-        &mut self,
-        key: Key,
-        batch_id: [u8; 16],
-        items: &[Item],
-        wall: SystemTime,
-    ) -> io::Result<()> {
-        let Some(dir) = self.dirs.get(key.dir).map(|dir| dir.path.clone()) else { return Ok(()) };
-        let (name, bytes) = self.write(&dir, key.sequence, &self.header(batch_id, wall), items)?;
+    pub(crate) fn replace(&mut self, key: Key, batch_id: [u8; 16], items: &[Item]) -> io::Result<()> {
+        let Some(created) = self.index.get(&key).map(|entry| entry.created) else { return Ok(()) };
+        let dir = self.dirs[key.dir].path.clone();
+        let header = self.header(batch_id, created);
+        let (name, bytes) = self.write(&dir, key.sequence, &header, items)?;
         if let Some(entry) = self.index.get_mut(&key) {
             let old = dir.join(std::mem::replace(&mut entry.name, name));
             self.bytes = self.bytes - entry.bytes + bytes;
@@ -281,19 +291,31 @@ impl Spool {
     fn try_store(&mut self, batch: &Stored<'_>) -> io::Result<Vec<Loss>> {
         let own = self.own_dir(batch.wall)?;
         let dir = self.dirs[own].path.clone();
-        let (name, bytes) =
-            self.write(&dir, batch.sequence, &self.header(batch.batch_id, batch.wall), batch.items)?;
+        let header = self.header(batch.batch_id, batch.wall);
+        let (name, bytes) = self.write(&dir, batch.sequence, &header, batch.items)?;
         let expires = Instant::now() + self.settings.config.max_age;
         let key = Key { dir: own, sequence: batch.sequence };
-        self.index.insert(
-            key,
-            Entry { name, items: batch.items.len() as u64, bytes, expires, damaged: false, failed_reads: 0 },
-        );
+        let entry = Entry {
+            name,
+            items: batch.items.len() as u64,
+            bytes,
+            created: batch.wall,
+            expires,
+            damaged: false,
+            failed_reads: 0,
+        };
+        self.index.insert(key, entry);
         self.bytes += bytes;
         Ok(self.trim())
     }
 
-    fn write(&self, dir: &Path, sequence: u64, header: &Header, items: &[Item]) -> io::Result<(String, u64)> {
+    fn write(
+        &mut self,
+        dir: &Path,
+        sequence: u64,
+        header: &Header,
+        items: &[Item],
+    ) -> io::Result<(String, u64)> {
         let bytes = format::encode(header, items);
         let name = format!("{sequence:020}-{}.{BATCH}", items.len());
         let (temporary, path) = (dir.join(format!("{name}.{TEMPORARY}")), dir.join(&name));
@@ -304,7 +326,11 @@ impl Spool {
             return Err(error);
         }
         // From here on the file counts: if its name is not durable, the batch is lost by a power cut, not by a crash.
-        drop(self.fs.sync_dir(dir));
+        if let Err(error) = self.fs.sync_dir(dir)
+            && !std::mem::replace(&mut self.is_unsynced, true)
+        {
+            self.unsynced = Some(error);
+        }
         Ok((name, bytes.len() as u64))
     }
 
