@@ -106,7 +106,7 @@ pub trait Destination: Send + Sync + 'static {
         None
     }
 
-    /// Whether [`Destination::dropped`] is to be called. Asked when the delivery starts, and before each call.
+    /// Whether [`Destination::dropped`] is to be called. Asked when the delivery starts.
     fn wants_dropped(&self) -> bool {
         false
     }
