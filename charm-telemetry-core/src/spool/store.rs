@@ -45,7 +45,7 @@ pub(crate) struct Spool {
     /// After a failure to read: when it is tried again.
     read_at: Option<Instant>,
     /// How many files were set aside.
-    aside: usize,
+    pub(super) aside: usize,
     /// Whether the names of files could once not be made durable, and why, until somebody asks.
     is_unsynced: bool,
     unsynced: Option<io::Error>,
@@ -97,8 +97,6 @@ pub(crate) struct Loaded {
 }
 
 const RETRY: Duration = Duration::from_secs(30);
-/// Files that are kept to be looked at.
-const MOST_ASIDE: usize = 64;
 pub(super) const TEMPORARY: &str = "tmp";
 pub(super) const BATCH: &str = "batch";
 
@@ -265,29 +263,6 @@ impl Spool {
         Ok(())
     }
 
-    /// Keeps items that the receiver refused for good, to be looked at. Best effort: they are lost in any case.
-    pub(crate) fn keep_rejected(&mut self, batch: &Stored<'_>) {
-        const MOST_BYTES: usize = 1024 * 1024;
-        let size: usize = batch.items.iter().map(Item::len).sum();
-        if self.aside >= MOST_ASIDE || size > MOST_BYTES || !self.is_usable() {
-            return;
-        }
-        let written = self.write_rejected(batch).or_else(|_| {
-            self.forget_lost_dir();
-            self.write_rejected(batch)
-        });
-        self.aside += usize::from(written.is_ok());
-    }
-
-    fn write_rejected(&mut self, batch: &Stored<'_>) -> io::Result<()> {
-        let own = self.own_dir(batch.wall)?;
-        let bytes = format::encode(&self.header(batch.batch_id, batch.wall), batch.items);
-        let (_, random) = uuid::Uuid::now_v7().as_u64_pair();
-        let name = format!("{:020}-{}-{random:016x}.rejected", batch.sequence, batch.items.len());
-        let path = self.dirs[own].path.join(name);
-        self.fs.write_synced(&path, &bytes).inspect_err(|_| drop(self.fs.remove(&path)))
-    }
-
     fn try_store(&mut self, batch: &Stored<'_>) -> io::Result<Vec<Loss>> {
         let own = self.own_dir(batch.wall)?;
         let dir = self.dirs[own].path.clone();
@@ -334,11 +309,11 @@ impl Spool {
         Ok((name, bytes.len() as u64))
     }
 
-    fn header(&self, batch_id: [u8; 16], created: SystemTime) -> Header {
+    pub(super) fn header(&self, batch_id: [u8; 16], created: SystemTime) -> Header {
         Header { identity: self.settings.identity, batch_id, created }
     }
 
-    fn own_dir(&mut self, wall: SystemTime) -> io::Result<usize> {
+    pub(super) fn own_dir(&mut self, wall: SystemTime) -> io::Result<usize> {
         if let Some(own) = self.own {
             return Ok(own);
         }
@@ -354,7 +329,7 @@ impl Spool {
     }
 
     /// If our own directory is gone, the next store makes another.
-    fn forget_lost_dir(&mut self) {
+    pub(super) fn forget_lost_dir(&mut self) {
         let gone = self.own.is_some_and(|own| self.fs.list(&self.dirs[own].path).is_err());
         if gone {
             self.own = None;
@@ -368,15 +343,6 @@ impl Spool {
 
     pub(super) fn path(&self, key: Key, name: &str) -> PathBuf {
         self.dirs[key.dir].path.join(name)
-    }
-
-    /// Gives a file that is of no use another name, so that it is not read again.
-    pub(super) fn set_aside(&mut self, path: &Path, extension: &str) {
-        if self.aside < MOST_ASIDE && self.fs.rename(path, &path.with_extension(extension)).is_ok() {
-            self.aside += 1;
-        } else {
-            drop(self.fs.remove(path));
-        }
     }
 
     /// A file that cannot be deleted would be sent again by the next start; another name keeps it from that.
