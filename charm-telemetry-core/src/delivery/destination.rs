@@ -106,10 +106,19 @@ pub trait Destination: Send + Sync + 'static {
         None
     }
 
-    /// Told of every loss after an item was accepted, for vendors who want losses reported: remember them here and
-    /// send the sum with a later item. Of what is lost in the spool (`spool_full`, `expired`) it is told as far as the
-    /// files can still be read and memory allows; the counts of the report are exact in any case. (An item that was not accepted is known by the answer of
-    /// [`DeliveryHandle::send`](super::DeliveryHandle::send).)
+    /// Whether [`Destination::dropped`] is to be called. Asked when the delivery starts.
+    fn wants_dropped(&self) -> bool {
+        false
+    }
+
+    /// Told of items that were lost after they were accepted, if [`Destination::wants_dropped`] says so: for vendors who
+    /// want losses reported. Remember them here and send the sum with a later item.
+    ///
+    /// It is told of what was given up while it was sent (`rejected` by the status of an answer, `too_large`,
+    /// `permanent_status`, `encode_error`, `rate_limited`, `exporter_panic`), and of what was given up in the spool
+    /// (`spool_full`, `expired`) as far as the files can still be read and memory allows. It is not told of what a
+    /// partial success refuses, of `corrupt` and `shutdown_deadline`, and of items that were not accepted: those are known
+    /// by the answer of [`DeliveryHandle::send`](super::DeliveryHandle::send). The counts of the report have all of them.
     fn dropped(&self, _items: &[Item], _reason: DropReason) {}
 }
 

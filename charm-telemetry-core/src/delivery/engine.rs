@@ -14,7 +14,7 @@ use super::destination::Destination;
 use super::item::Item;
 use super::ledger::Place;
 use super::notice::NoticeKind;
-use super::on_disk::{degraded, load, lose, on_disk, quarantine, save_rest, store, take};
+use super::on_disk::{load, lose, on_disk, quarantine, save_rest, store, take};
 use super::outcomes::DeliveryState;
 use super::sending::{Fate, Sender};
 use super::shared::{Phase, Shared};
@@ -74,8 +74,13 @@ impl Engine {
         let address = destination.identity();
         let identity = hash(address.as_bytes());
         let (config_of_spool, destination_name) = (config.spool.clone(), name.clone());
-        let settings =
-            SpoolSettings { config: config_of_spool, destination: destination_name, identity, address };
+        let settings = SpoolSettings {
+            config: config_of_spool,
+            destination: destination_name,
+            identity,
+            address,
+            names_losses: destination.wants_dropped(),
+        };
         let spool = Arc::new(Mutex::new(Spool::new(world.file_system, settings)));
         let shared = Arc::new(Shared::new(name, destination.limits(), config));
         let sender = Sender::new(shared.clone(), destination, world.transport);
@@ -191,7 +196,7 @@ impl Engine {
                     spool.remove(key);
                     None
                 }
-                Some(key) => save_rest(&mut spool, key, flight, wall),
+                Some(key) => save_rest(&mut spool, &shared, key, flight),
                 None if flight.items.is_empty() => None,
                 None if spool.is_usable() => store(&mut spool, &shared, flight, wall),
                 None => Some(flight),
@@ -213,6 +218,7 @@ impl Engine {
     /// Waits after a try. `false`: it is time to end.
     async fn rest(&mut self, wait: Duration) -> bool {
         let until = Instant::now() + wait;
+        self.shared.rests_until(until);
         let mut was_open = self.shared.lock().phase == Phase::Open;
         loop {
             let phase = self.shared.lock().phase;
@@ -288,7 +294,7 @@ impl Engine {
                     quarantine(&shared, adoption.quarantined);
                     lose(&shared, adoption.losses);
                 }
-                Err(error) => shared.notice(NoticeKind::SpoolDegraded, &degraded(&error)),
+                Err(error) => shared.spool_failed(&error),
             }
             shared.lock().spool_bytes = spool.bytes();
         };
@@ -305,7 +311,7 @@ impl Engine {
             let mut save = |spool: &mut Spool, flight: Flight| {
                 if let Some(key) = flight.key {
                     // If it cannot be written, items that were delivered come twice.
-                    drop(save_rest(spool, key, flight, wall));
+                    drop(save_rest(spool, &shared, key, flight));
                     return;
                 }
                 lost.extend(store(spool, &shared, flight, wall).into_iter().flat_map(|flight| flight.items));

@@ -26,6 +26,11 @@ impl Ledger {
         &self.outcomes
     }
 
+    /// Whether nothing waits.
+    pub(super) fn is_idle(&self) -> bool {
+        self.outcomes.pending + self.outcomes.spooled == 0
+    }
+
     pub(super) fn accept(&mut self, count: u64) {
         self.outcomes.accepted += count;
         self.outcomes.pending += count;
@@ -46,22 +51,20 @@ impl Ledger {
 
     pub(super) fn spool(&mut self, count: u64) {
         if !self.closed {
-            self.outcomes.pending -= count;
-            self.outcomes.spooled += count;
+            self.outcomes.spooled += self.take(count, Place::Memory);
         }
     }
 
     pub(super) fn deliver(&mut self, count: u64, from: Place) {
         if !self.closed {
-            *self.place(from) -= count;
-            self.outcomes.delivered += count;
+            self.outcomes.delivered += self.take(count, from);
         }
     }
 
     pub(super) fn drop_items(&mut self, count: u64, from: Place, reason: DropReason) {
         if !self.closed {
-            *self.place(from) -= count;
-            self.outcomes.dropped.add(reason, count);
+            let taken = self.take(count, from);
+            self.outcomes.dropped.add(reason, taken);
         }
     }
 
@@ -83,6 +86,16 @@ impl Ledger {
         self.outcomes.dropped.add(DropReason::ShutdownDeadline, left);
         self.closed = true;
         left
+    }
+
+    /// Takes items from where they are. More than there are would be a mistake of ours; it must not end the delivery,
+    /// nor bring the books out of balance.
+    fn take(&mut self, count: u64, from: Place) -> u64 {
+        let place = self.place(from);
+        debug_assert!(count <= *place, "{count} items of {place} in {from:?}");
+        let taken = count.min(*place);
+        *place -= taken;
+        taken
     }
 
     fn place(&mut self, place: Place) -> &mut u64 {

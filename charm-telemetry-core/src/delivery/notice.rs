@@ -64,7 +64,8 @@ pub enum NoticeKind {
     Paused,
     /// Items were lost.
     Dropped,
-    /// The spool cannot be used; what is not sent stays in memory.
+    /// The spool cannot be used, and what is not sent stays in memory; or it is used, and a power cut may lose what it
+    /// holds. Told once until it has worked again.
     SpoolDegraded,
     /// Files in the spool were damaged and set aside.
     Quarantined,

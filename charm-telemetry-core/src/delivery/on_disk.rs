@@ -5,6 +5,7 @@
 use std::time::SystemTime;
 
 use super::engine::{Flight, new_batch_id};
+use super::item::Item;
 use super::ledger::Place;
 use super::notice::NoticeKind;
 use super::shared::Shared;
@@ -21,15 +22,18 @@ pub(super) fn take(shared: &Shared) -> Option<Flight> {
 /// Stores a batch of memory. Gives it back if that fails.
 pub(super) fn store(spool: &mut Spool, shared: &Shared, flight: Flight, wall: SystemTime) -> Option<Flight> {
     let Flight { sequence, batch_id, items, .. } = &flight;
-    match spool.store(&Stored { sequence: *sequence, batch_id: *batch_id, items, wall }) {
+    let stored = spool.store(&Stored { sequence: *sequence, batch_id: *batch_id, items, wall });
+    tell_of_names(spool, shared);
+    match stored {
         Ok(losses) => {
             shared.lock().ledger.spool(items.len() as u64);
+            shared.spool_works();
             lose(shared, losses);
             shared.progress();
             None
         }
         Err(error) => {
-            shared.notice(NoticeKind::SpoolDegraded, &degraded(&error));
+            shared.spool_failed(&error);
             Some(flight)
         }
     }
@@ -37,12 +41,22 @@ pub(super) fn store(spool: &mut Spool, shared: &Shared, flight: Flight, wall: Sy
 
 /// Makes the file of a batch hold what is left of it. If that fails, the batch stays in hand: read again, the file would
 /// bring what was delivered once more.
-pub(super) fn save_rest(spool: &mut Spool, key: Key, flight: Flight, wall: SystemTime) -> Option<Flight> {
-    if flight.stale && spool.replace(key, flight.batch_id, &flight.items, wall).is_err() {
+pub(super) fn save_rest(spool: &mut Spool, shared: &Shared, key: Key, flight: Flight) -> Option<Flight> {
+    if flight.stale && spool.replace(key, flight.batch_id, &flight.items).is_err() {
         return Some(flight);
     }
+    tell_of_names(spool, shared);
     spool.put_down();
     None
+}
+
+/// A file of which the name is not durable counts as spooled: only a power cut loses it. That is told.
+fn tell_of_names(spool: &mut Spool, shared: &Shared) {
+    if let Some(error) = spool.take_unsynced() {
+        let message =
+            format!("the spool cannot sync its directory: {error}; a power cut may lose what is spooled");
+        shared.notice(NoticeKind::SpoolDegraded, &message);
+    }
 }
 
 pub(super) fn load(spool: &mut Spool, shared: &Shared) -> Option<Flight> {
@@ -50,6 +64,7 @@ pub(super) fn load(spool: &mut Spool, shared: &Shared) -> Option<Flight> {
     let loaded = spool.load_first()?;
     let flight = match loaded {
         Ok(loaded) => {
+            shared.lock().ledger.adopt(loaded.surplus);
             lose(shared, loaded.lost);
             let (batch_id, items, key) = (loaded.batch_id, loaded.items, Some(loaded.key));
             Some(Flight { sequence: loaded.key.sequence(), batch_id, items, key, stale: false })
@@ -65,10 +80,11 @@ pub(super) fn load(spool: &mut Spool, shared: &Shared) -> Option<Flight> {
 
 pub(super) fn lose(shared: &Shared, losses: impl IntoIterator<Item = Loss>) {
     for Loss { items, known, reason, quarantined } in losses {
+        let weight = known.iter().map(Item::weight).sum();
         let mut state = shared.lock();
         state.ledger.drop_items(items, Place::Spool, reason);
         state.ledger.quarantine(u64::from(quarantined));
-        state.mourn(known, reason);
+        state.mourn(known, weight, reason);
         drop(state);
         let kind = if quarantined { NoticeKind::Quarantined } else { NoticeKind::Dropped };
         shared.notice(kind, &format!("{items} items of the spool are lost: {reason}"));
@@ -82,10 +98,6 @@ pub(super) fn quarantine(shared: &Shared, files: u64) {
         let message = format!("{files} files of the spool are no batches and were set aside");
         shared.notice(NoticeKind::Quarantined, &message);
     }
-}
-
-pub(super) fn degraded(error: &std::io::Error) -> String {
-    format!("the spool cannot be used: {error}; what is not sent stays in memory; see `CHARM_STATE_DIR`")
 }
 
 /// Runs what waits for the disk beside the thread that serves all destinations. `None` if it panicked.

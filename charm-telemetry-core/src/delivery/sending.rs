@@ -23,6 +23,8 @@ pub(super) struct Sender {
     shared: Arc<Shared>,
     attempt: Attempt,
     greeted: bool,
+    /// Whether the destination is told which items were lost.
+    names_losses: bool,
 }
 
 /// What became of a batch.
@@ -53,8 +55,9 @@ impl Sender {
         destination: Arc<dyn Destination>,
         transport: Arc<dyn Transport>,
     ) -> Self {
+        let names_losses = destination.wants_dropped();
         let attempt = Attempt::new(shared.clone(), destination, transport);
-        Self { shared, attempt, greeted: false }
+        Self { shared, attempt, greeted: false, names_losses }
     }
 
     /// Sends a batch, a few items of it first if this is a probe.
@@ -131,12 +134,14 @@ impl Sender {
     }
 
     async fn lose(&self, flight: &Flight, range: &Range<usize>, reason: DropReason) {
-        let items = flight.items[range.clone()].to_vec();
-        let count = items.len() as u64;
+        let count = range.len() as u64;
         self.shared.lock().ledger.drop_items(count, flight.place(), reason);
-        let destination = self.attempt.destination().clone();
-        // A panic of the vendor's code changes nothing here: the loss is counted already.
-        on_disk(move || destination.dropped(&items, reason)).await;
+        if self.names_losses {
+            let items = flight.items[range.clone()].to_vec();
+            let destination = self.attempt.destination().clone();
+            // A panic of the vendor's code changes nothing here: the loss is counted already.
+            on_disk(move || destination.dropped(&items, reason)).await;
+        }
         let because = self
             .shared
             .lock()

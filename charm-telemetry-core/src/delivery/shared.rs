@@ -46,29 +46,38 @@ pub(super) struct State {
     pub(super) standing: DeliveryState,
     pub(super) last_error: Option<String>,
     pub(super) last_success: Option<Instant>,
-    pub(super) last_progress: Instant,
+    /// When something was done last, or will be: a wait that we have chosen ourselves is not an idle time.
+    last_progress: Instant,
     pub(super) spool_bytes: u64,
+    /// Whether the spool could not be used when it was last tried.
+    spool_failed: bool,
     /// The number of the next batch: later items have higher ones.
     pub(super) next_batch: u64,
     notices: Vec<(NoticeKind, u64)>,
     /// Items that were lost in the spool, of which the destination has not been told yet.
     mourned: Vec<(Vec<Item>, DropReason)>,
+    mourned_bytes: usize,
 }
 
 impl State {
-    /// Keeps lost items until the destination can be told, as far as there is room.
-    pub(super) fn mourn(&mut self, items: Vec<Item>, reason: DropReason) {
+    /// Keeps lost items of this weight until the destination can be told, as far as there is room.
+    pub(super) fn mourn(&mut self, items: Vec<Item>, weight: usize, reason: DropReason) {
         const MOST_BYTES: usize = 16 * 1024 * 1024;
-        let weight = |items: &[Item]| items.iter().map(Item::weight).sum::<usize>();
-        let held: usize = self.mourned.iter().map(|(items, _)| weight(items)).sum();
-        if !items.is_empty() && held + weight(&items) <= MOST_BYTES {
+        if !items.is_empty() && self.mourned_bytes + weight <= MOST_BYTES {
+            self.mourned_bytes += weight;
             self.mourned.push((items, reason));
         }
     }
 
     /// What the destination has to be told.
     pub(super) fn take_mourned(&mut self) -> Vec<(Vec<Item>, DropReason)> {
+        self.mourned_bytes = 0;
         std::mem::take(&mut self.mourned)
+    }
+
+    /// Something was done, or will be then.
+    fn move_on(&mut self, at: Instant) {
+        self.last_progress = self.last_progress.max(at);
     }
 
     /// The number of a new batch.
@@ -101,9 +110,11 @@ impl Shared {
             last_success: None,
             last_progress: Instant::now(),
             spool_bytes: 0,
+            spool_failed: false,
             next_batch: 0,
             notices: Vec::new(),
             mourned: Vec::new(),
+            mourned_bytes: 0,
         };
         let (wake_sender, wake_spiller) = (Notify::new(), Notify::new());
         let (phase, settled) = (watch::Sender::new(Phase::Open), Condvar::new());
@@ -129,6 +140,9 @@ impl Shared {
         if let Some(reason) = refused {
             state.ledger.refuse(reason);
             return Err(reason);
+        }
+        if state.ledger.is_idle() {
+            state.move_on(Instant::now());
         }
         state.ledger.accept(1);
         let before = self.pressure(&state);
@@ -288,10 +302,33 @@ impl Shared {
         }
     }
 
+    /// The spool cannot be used: told once until it has worked again, however often it is tried meanwhile.
+    pub(super) fn spool_failed(&self, error: &io::Error) {
+        let message = format!(
+            "the spool cannot be used: {error}; what is not sent stays in memory; see `CHARM_STATE_DIR`"
+        );
+        let known = std::mem::replace(&mut self.lock().spool_failed, true);
+        if known {
+            self.remember_error(&message);
+        } else {
+            self.notice(NoticeKind::SpoolDegraded, &message);
+        }
+    }
+
+    /// The spool took something.
+    pub(super) fn spool_works(&self) {
+        self.lock().spool_failed = false;
+    }
+
     /// Lets a change be seen by those who wait.
     pub(super) fn progress(&self) {
-        self.lock().last_progress = Instant::now();
+        self.lock().move_on(Instant::now());
         self.settled.notify_all();
+    }
+
+    /// Nothing is to be sent before then.
+    pub(super) fn rests_until(&self, until: Instant) {
+        self.lock().move_on(until);
     }
 
     /// Waits until `done`, at most for so long; whether it came true.
@@ -306,7 +343,7 @@ impl Shared {
         const STUCK: Duration = Duration::from_mins(5);
         let state = self.lock();
         let outcomes = state.ledger.outcomes().clone();
-        let has_work = outcomes.pending + outcomes.spooled > 0;
+        let has_work = !state.ledger.is_idle();
         let stuck = state.phase == Phase::Open && has_work && state.last_progress.elapsed() > STUCK;
         DeliveryReport {
             destination: self.name.clone(),

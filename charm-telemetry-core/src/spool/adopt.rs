@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::format::{self, HEADER_BYTES};
+use super::format::{self, HEADER_BYTES, Header};
 use super::loss::Loss;
 use super::owned::{self, OwnedDir};
-use super::store::{BATCH, Entry, Key, Spool, TEMPORARY, parse_name};
+use super::store::{BATCH, Entry, Key, MOST_ITEMS, Spool, TEMPORARY, parse_name};
 
 /// What a look for orphans brought.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -51,9 +51,13 @@ impl Spool {
             if name.ends_with(&format!(".{TEMPORARY}")) {
                 drop(self.fs.remove(&path));
             } else if let Some((sequence, items)) = parse_name(&name) {
-                let expires = self.expires(&path, wall);
+                let header = self.header_of(&path);
+                let expires = self.expires(header.map(|(header, _)| header), wall);
+                // The header is under a checksum, the name is not.
+                let items = header.map_or(items, |(_, items)| items);
                 let key = Key { dir: place, sequence };
-                let entry = Entry { name, items, bytes, expires, damaged: false, failed_reads: 0 };
+                let created = header.map_or(wall, |(header, _)| header.created);
+                let entry = Entry { name, items, bytes, created, expires, damaged: false, failed_reads: 0 };
                 self.index_adopted(key, entry, &dir.path);
             } else if name.ends_with(&format!(".{BATCH}")) {
                 adoption.quarantined += 1;
@@ -83,13 +87,18 @@ impl Spool {
 
     /// When a batch of an earlier process has waited for too long. Wall clocks err: an age below nothing or above a
     /// year says more of the clock than of the batch, and counts from now.
-    fn expires(&self, path: &Path, wall: SystemTime) -> Instant {
+    fn expires(&self, header: Option<Header>, wall: SystemTime) -> Instant {
         const YEAR: Duration = Duration::from_hours(365 * 24);
         let max_age = self.settings.config.max_age;
-        let created =
-            self.fs.read(path, HEADER_BYTES as u64).ok().and_then(|bytes| format::decode_header(&bytes).ok());
         let age =
-            created.and_then(|header| wall.duration_since(header.created).ok()).filter(|age| *age < YEAR);
+            header.and_then(|header| wall.duration_since(header.created).ok()).filter(|age| *age < YEAR);
         Instant::now() + max_age.saturating_sub(age.unwrap_or_default())
+    }
+
+    /// What the file says of itself, and of how many items.
+    fn header_of(&self, path: &Path) -> Option<(Header, u64)> {
+        let bytes = self.fs.read(path, HEADER_BYTES as u64).ok()?;
+        let (header, items) = format::decode_header(&bytes).ok()?;
+        Some((header, u64::from(items))).filter(|&(_, items)| items <= MOST_ITEMS)
     }
 }

@@ -71,17 +71,13 @@ pub(crate) fn encode(header: &Header, items: &[Item]) -> Vec<u8> {
 
 /// Reads a file: all of it, or what is left of it.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, FormatError> {
-    let (header, count) = decode_head(bytes)?;
+    let (header, count) = decode_header(bytes)?;
     let (items, undamaged) = decode_items(&bytes[HEADER_BYTES..]);
     Ok(Decoded { header, complete: undamaged && items.len() == count as usize, items })
 }
 
-/// Reads the beginning of a file.
-pub(crate) fn decode_header(bytes: &[u8]) -> Result<Header, FormatError> {
-    decode_head(bytes).map(|(header, _)| header)
-}
-
-fn decode_head(bytes: &[u8]) -> Result<(Header, u32), FormatError> {
+/// Reads the beginning of a file: its header, and how many items it says follow.
+pub(super) fn decode_header(bytes: &[u8]) -> Result<(Header, u32), FormatError> {
     if !bytes.starts_with(MAGIC) {
         return Err(FormatError::Foreign);
     }

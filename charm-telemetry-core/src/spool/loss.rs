@@ -48,7 +48,7 @@ impl Spool {
 
     /// Deletes batches that are lost. What was in them is read once more, up to a bound.
     fn give_up(&mut self, keys: Vec<Key>, reason: DropReason) -> Vec<Loss> {
-        let mut room = MOST_KNOWN_BYTES;
+        let mut room = if self.settings.names_losses { MOST_KNOWN_BYTES } else { 0 };
         let give_up = |key: Key| {
             let known = self.look_into(key, &mut room);
             Loss { items: self.remove(key), known, reason, quarantined: false }

@@ -15,6 +15,7 @@
 //! whose lock nobody holds.
 
 mod adopt;
+mod aside;
 mod file_system;
 mod format;
 mod list;

@@ -25,6 +25,8 @@ pub(crate) struct SpoolSettings {
     pub(crate) identity: u64,
     /// That identity, for people.
     pub(crate) address: String,
+    /// Whether somebody wants to know which items were lost: if not, they are not read once more.
+    pub(crate) names_losses: bool,
 }
 
 /// The files of one destination that this process owns.
@@ -43,7 +45,10 @@ pub(crate) struct Spool {
     /// After a failure to read: when it is tried again.
     read_at: Option<Instant>,
     /// How many files were set aside.
-    aside: usize,
+    pub(super) aside: usize,
+    /// Whether the names of files could once not be made durable, and why, until somebody asks.
+    is_unsynced: bool,
+    unsynced: Option<io::Error>,
 }
 
 /// The place of a batch: directories in order of age, then batches in the order in which they were made.
@@ -65,6 +70,8 @@ pub(super) struct Entry {
     pub(super) name: String,
     pub(super) items: u64,
     pub(super) bytes: u64,
+    /// When the first of its items came to the disk: what is left of it is no younger.
+    pub(super) created: SystemTime,
     pub(super) expires: Instant,
     pub(super) damaged: bool,
     pub(super) failed_reads: u8,
@@ -83,13 +90,13 @@ pub(crate) struct Loaded {
     pub(crate) key: Key,
     pub(crate) batch_id: [u8; 16],
     pub(crate) items: Vec<Item>,
+    /// How many items it has beyond those that were counted: whoever renamed the file, or wrote into it, knows why.
+    pub(crate) surplus: u64,
     /// What was damaged.
     pub(crate) lost: Option<Loss>,
 }
 
 const RETRY: Duration = Duration::from_secs(30);
-/// Files that are kept to be looked at.
-const MOST_ASIDE: usize = 64;
 pub(super) const TEMPORARY: &str = "tmp";
 pub(super) const BATCH: &str = "batch";
 
@@ -108,6 +115,8 @@ impl Spool {
             retry_at: None,
             read_at: None,
             aside: 0,
+            is_unsynced: false,
+            unsynced: None,
         }
     }
 
@@ -129,6 +138,11 @@ impl Spool {
     /// Does not wait any longer after a failure.
     pub(crate) fn try_now(&mut self) {
         self.retry_at = None;
+    }
+
+    /// Why the names of batches may not survive a power cut. It is said once.
+    pub(crate) fn take_unsynced(&mut self) -> Option<io::Error> {
+        self.unsynced.take()
     }
 
     /// Whether no batch waits.
@@ -178,8 +192,8 @@ impl Spool {
             }));
         };
         self.held = Some(key);
-        let lost = self.count_damage(key, &decoded);
-        Some(Ok(Loaded { key, batch_id: decoded.header.batch_id, items: decoded.items, lost }))
+        let (surplus, lost) = self.recount(key, &decoded);
+        Some(Ok(Loaded { key, batch_id: decoded.header.batch_id, items: decoded.items, surplus, lost }))
     }
 
     /// A disk may fail for a moment; a file that fails for longer must not hide the others.
@@ -191,15 +205,22 @@ impl Spool {
         entry.failed_reads < MOST_TRIES
     }
 
-    /// A damaged file counts for the items that are whole; it is set aside when those are delivered.
-    fn count_damage(&mut self, key: Key, decoded: &Decoded) -> Option<Loss> {
-        let entry = self.index.get_mut(&key)?;
+    /// A file counts for the items that are whole, whatever was said of it before. A damaged one is set aside when
+    /// those are delivered. Returns what there is beyond the former count, and what is missing.
+    fn recount(&mut self, key: Key, decoded: &Decoded) -> (u64, Option<Loss>) {
+        let Some(entry) = self.index.get_mut(&key) else { return (0, None) };
         entry.failed_reads = 0;
         let whole = decoded.items.len() as u64;
-        let items = std::mem::replace(&mut entry.items, whole).saturating_sub(whole);
+        let before = std::mem::replace(&mut entry.items, whole);
+        let items = before.saturating_sub(whole);
         let quarantined = !decoded.complete && !std::mem::replace(&mut entry.damaged, !decoded.complete);
-        let known = Vec::new();
-        (items > 0 || quarantined).then_some(Loss { items, known, reason: DropReason::Corrupt, quarantined })
+        let lost = (items > 0 || quarantined).then_some(Loss {
+            items,
+            known: Vec::new(),
+            reason: DropReason::Corrupt,
+            quarantined,
+        });
+        (whole.saturating_sub(before), lost)
     }
 
     /// Lets go of the batch that was loaded.
@@ -228,15 +249,11 @@ impl Spool {
     }
 
     /// Writes what is left of a batch in its place.
-    pub(crate) fn replace(
-        &mut self,
-        key: Key,
-        batch_id: [u8; 16],
-        items: &[Item],
-        wall: SystemTime,
-    ) -> io::Result<()> {
-        let Some(dir) = self.dirs.get(key.dir).map(|dir| dir.path.clone()) else { return Ok(()) };
-        let (name, bytes) = self.write(&dir, key.sequence, &self.header(batch_id, wall), items)?;
+    pub(crate) fn replace(&mut self, key: Key, batch_id: [u8; 16], items: &[Item]) -> io::Result<()> {
+        let Some(created) = self.index.get(&key).map(|entry| entry.created) else { return Ok(()) };
+        let dir = self.dirs[key.dir].path.clone();
+        let header = self.header(batch_id, created);
+        let (name, bytes) = self.write(&dir, key.sequence, &header, items)?;
         if let Some(entry) = self.index.get_mut(&key) {
             let old = dir.join(std::mem::replace(&mut entry.name, name));
             self.bytes = self.bytes - entry.bytes + bytes;
@@ -246,37 +263,34 @@ impl Spool {
         Ok(())
     }
 
-    /// Keeps items that the receiver refused for good, to be looked at. Best effort: they are lost in any case.
-    pub(crate) fn keep_rejected(&mut self, batch: &Stored<'_>) {
-        const MOST_BYTES: usize = 1024 * 1024;
-        let size: usize = batch.items.iter().map(Item::len).sum();
-        self.aside += 1;
-        let room = self.aside <= MOST_ASIDE && size <= MOST_BYTES;
-        let Some(dir) = self.own.filter(|_| room).map(|own| self.dirs[own].path.clone()) else { return };
-        let bytes = format::encode(&self.header(batch.batch_id, batch.wall), batch.items);
-        let (_, random) = uuid::Uuid::now_v7().as_u64_pair();
-        let name = format!("{:020}-{}-{random:016x}.rejected", batch.sequence, batch.items.len());
-        if self.fs.write_synced(&dir.join(&name), &bytes).is_err() {
-            drop(self.fs.remove(&dir.join(&name)));
-        }
-    }
-
     fn try_store(&mut self, batch: &Stored<'_>) -> io::Result<Vec<Loss>> {
         let own = self.own_dir(batch.wall)?;
         let dir = self.dirs[own].path.clone();
-        let (name, bytes) =
-            self.write(&dir, batch.sequence, &self.header(batch.batch_id, batch.wall), batch.items)?;
+        let header = self.header(batch.batch_id, batch.wall);
+        let (name, bytes) = self.write(&dir, batch.sequence, &header, batch.items)?;
         let expires = Instant::now() + self.settings.config.max_age;
         let key = Key { dir: own, sequence: batch.sequence };
-        self.index.insert(
-            key,
-            Entry { name, items: batch.items.len() as u64, bytes, expires, damaged: false, failed_reads: 0 },
-        );
+        let entry = Entry {
+            name,
+            items: batch.items.len() as u64,
+            bytes,
+            created: batch.wall,
+            expires,
+            damaged: false,
+            failed_reads: 0,
+        };
+        self.index.insert(key, entry);
         self.bytes += bytes;
         Ok(self.trim())
     }
 
-    fn write(&self, dir: &Path, sequence: u64, header: &Header, items: &[Item]) -> io::Result<(String, u64)> {
+    fn write(
+        &mut self,
+        dir: &Path,
+        sequence: u64,
+        header: &Header,
+        items: &[Item],
+    ) -> io::Result<(String, u64)> {
         let bytes = format::encode(header, items);
         let name = format!("{sequence:020}-{}.{BATCH}", items.len());
         let (temporary, path) = (dir.join(format!("{name}.{TEMPORARY}")), dir.join(&name));
@@ -287,15 +301,19 @@ impl Spool {
             return Err(error);
         }
         // From here on the file counts: if its name is not durable, the batch is lost by a power cut, not by a crash.
-        drop(self.fs.sync_dir(dir));
+        if let Err(error) = self.fs.sync_dir(dir)
+            && !std::mem::replace(&mut self.is_unsynced, true)
+        {
+            self.unsynced = Some(error);
+        }
         Ok((name, bytes.len() as u64))
     }
 
-    fn header(&self, batch_id: [u8; 16], created: SystemTime) -> Header {
+    pub(super) fn header(&self, batch_id: [u8; 16], created: SystemTime) -> Header {
         Header { identity: self.settings.identity, batch_id, created }
     }
 
-    fn own_dir(&mut self, wall: SystemTime) -> io::Result<usize> {
+    pub(super) fn own_dir(&mut self, wall: SystemTime) -> io::Result<usize> {
         if let Some(own) = self.own {
             return Ok(own);
         }
@@ -311,7 +329,7 @@ impl Spool {
     }
 
     /// If our own directory is gone, the next store makes another.
-    fn forget_lost_dir(&mut self) {
+    pub(super) fn forget_lost_dir(&mut self) {
         let gone = self.own.is_some_and(|own| self.fs.list(&self.dirs[own].path).is_err());
         if gone {
             self.own = None;
@@ -325,14 +343,6 @@ impl Spool {
 
     pub(super) fn path(&self, key: Key, name: &str) -> PathBuf {
         self.dirs[key.dir].path.join(name)
-    }
-
-    /// Gives a file that is of no use another name, so that it is not read again.
-    pub(super) fn set_aside(&mut self, path: &Path, extension: &str) {
-        self.aside += 1;
-        if self.aside > MOST_ASIDE || self.fs.rename(path, &path.with_extension(extension)).is_err() {
-            drop(self.fs.remove(path));
-        }
     }
 
     /// A file that cannot be deleted would be sent again by the next start; another name keeps it from that.
@@ -369,5 +379,5 @@ pub(super) fn parse_name(name: &str) -> Option<(u64, u64)> {
     Some((sequence.parse().ok()?, items.parse().ok().filter(|&items| items <= MOST_ITEMS)?))
 }
 
-/// More than a batch can have; keeps a forged name from upsetting the books.
-const MOST_ITEMS: u64 = 1 << 24;
+/// More than a batch can have; keeps a forged name or header from upsetting the books.
+pub(super) const MOST_ITEMS: u64 = 1 << 24;

@@ -159,6 +159,10 @@ impl Destination for ToProject {
         classify(response)
     }
 
+    fn wants_dropped(&self) -> bool {
+        true
+    }
+
     fn dropped(&self, items: &[Item], why: DropReason) {
         if !self.limited_by_answer.swap(false, Ordering::Relaxed) {
             self.tell(items, reason(why));

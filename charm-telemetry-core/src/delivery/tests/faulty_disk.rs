@@ -135,11 +135,46 @@ async fn a_read_only_or_forbidden_directory_means_memory_and_one_warning() {
         let receiver = down_for_an_hour();
         let bench = on(&disk).start(&receiver);
         bench.send(0..30);
-        tokio::time::sleep(Duration::from_secs(20)).await;
+        tokio::time::sleep(Duration::from_mins(10)).await;
         assert_eq!(degraded_notices(&bench), 1);
         bench.until_done(2 * HOUR).await;
         assert_eq!(receiver.taken().len(), 30);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_has_worked_again_is_warned_of_again() {
+    let disk = SimulatedDisk::default();
+    let broken = || disk.set_fault(|step, _| (step == Step::Write).then_some(EIO));
+    broken();
+    let receiver = down_for_an_hour();
+    let bench = on(&disk).start(&receiver);
+    bench.send(0..30);
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    disk.heal();
+    bench.until(HOUR, |outcomes| outcomes.spooled == 30).await;
+    broken();
+    bench.send(30..60);
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    assert_eq!(degraded_notices(&bench), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_that_cannot_be_made_durable_are_told_once_and_the_batches_count_as_spooled() {
+    let disk = SimulatedDisk::default();
+    disk.set_fault(|step, path| {
+        let is_own = path.file_name().is_some_and(|name| name.to_string_lossy().contains('.'));
+        (step == Step::SyncDir && is_own).then_some(EIO)
+    });
+    let receiver = down_for_an_hour();
+    let bench = on(&disk).start(&receiver);
+    bench.send(0..40);
+    bench.until(HOUR, |outcomes| outcomes.spooled == 40).await;
+    assert_eq!(degraded_notices(&bench), 1);
+    let notices = bench.notices.lock().unwrap().clone();
+    assert!(notices.iter().any(|notice| notice.message.contains("power cut")), "{notices:?}");
+    bench.until_done(2 * HOUR).await;
+    assert_eq!(receiver.taken().len(), 40);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::bench::{HOUR, Receiver, Setup, TestDestination, lost};
-use super::simulated_disk::SimulatedDisk;
+use super::simulated_disk::{SimulatedDisk, Step};
 use crate::delivery::{
     Body, Delivery, DeliveryConfig, DeliveryHandle, DeliveryNotice, Destination, EncodeError, Item, Limits,
     NoticeKind, Request, Response, Sending,
@@ -14,8 +14,8 @@ use crate::outcome::DropReason;
 use crate::testing::{Answer, MemoryWriter, ReceiverDouble};
 use crate::{Environment, HookContext, HookResult, Manager, Notice, RawValue, TelemetryExporter};
 
-/// Counts what it is told.
-struct Mourner(TestDestination, Arc<Mutex<HashMap<DropReason, u64>>>);
+/// Counts what it is told, if it wants to be told.
+struct Mourner(TestDestination, Arc<Mutex<HashMap<DropReason, u64>>>, bool);
 
 impl Destination for Mourner {
     fn name(&self) -> &str {
@@ -42,6 +42,10 @@ impl Destination for Mourner {
         self.0.request(sending)
     }
 
+    fn wants_dropped(&self) -> bool {
+        self.2
+    }
+
     fn dropped(&self, items: &[Item], reason: DropReason) {
         *self.1.lock().unwrap().entry(reason).or_default() += items.len() as u64;
     }
@@ -58,13 +62,42 @@ async fn a_destination_is_told_of_what_is_lost_in_the_spool_by_cap_and_by_age() 
         }
         let destination = TestDestination { limits: setup.limits, identity: setup.identity.clone() };
         let told = Arc::new(Mutex::new(HashMap::new()));
-        let bench = setup.start_with(&Receiver::always(503), Mourner(destination, told.clone()));
+        let bench = setup.start_with(&Receiver::always(503), Mourner(destination, told.clone(), true));
         bench.send(0..200);
         tokio::time::sleep(wait).await;
         let outcomes = bench.outcomes();
         assert!(lost(&outcomes, reason) > 0, "{outcomes:?}");
         assert_eq!(told.lock().unwrap().get(&reason), Some(&lost(&outcomes, reason)), "{reason}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_that_does_not_want_to_be_told_is_not_and_what_is_lost_is_not_read_once_more() {
+    let disk = SimulatedDisk::default();
+    let reads = Arc::new(Mutex::new(Vec::new()));
+    let log = reads.clone();
+    disk.set_fault(move |step, path| {
+        if step == Step::Read {
+            log.lock().unwrap().push(path.to_owned());
+        }
+        None
+    });
+    let mut setup = Setup::default();
+    setup.config.spool.state_dir = Some("/state".into());
+    setup.config.spool.max_bytes = 6000;
+    setup.file_system = Arc::new(disk);
+    let destination = TestDestination { limits: setup.limits, identity: setup.identity.clone() };
+    let told = Arc::new(Mutex::new(HashMap::new()));
+    // Forbidden after the first answer: nothing is loaded for five minutes.
+    let bench = setup.start_with(&Receiver::always(403), Mourner(destination, told.clone(), false));
+    bench.send([0]);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    reads.lock().unwrap().clear();
+    bench.send(1..200);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert!(lost(&bench.outcomes(), DropReason::SpoolFull) > 0, "{:?}", bench.outcomes());
+    assert_eq!(*reads.lock().unwrap(), [""; 0].map(std::path::PathBuf::from), "no file was read");
+    assert!(told.lock().unwrap().is_empty());
 }
 
 /// Sends to a receiver that refuses everything.

@@ -3,6 +3,7 @@
 //! Rule: after every fault the books balance, the receiver has nothing that was not issued, and what it has not is
 //! dropped by name or still spooled.
 
+mod ageing;
 mod bench;
 mod books;
 mod dying_disk;

@@ -41,6 +41,7 @@ fn spool_on(disk: &SimulatedDisk) -> Spool {
         destination: "double".to_owned(),
         identity: 7,
         address: "http://double".to_owned(),
+        names_losses: true,
     };
     Spool::new(Arc::new(disk.clone()), settings)
 }
@@ -75,7 +76,7 @@ impl Life {
         if left.is_empty() {
             self.spool.remove(loaded.key);
         } else {
-            self.spool.replace(loaded.key, [2; 16], left, now()).unwrap();
+            self.spool.replace(loaded.key, [2; 16], left).unwrap();
             self.spool.put_down();
         }
         self.mark(|mark| mark.done.extend(gone));

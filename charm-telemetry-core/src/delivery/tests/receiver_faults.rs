@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::bench::{HOUR, Receiver, Setup, lost};
-use super::simulated_disk::SimulatedDisk;
+use super::simulated_disk::{ENOSPC, SimulatedDisk, Step};
 use super::spool_faults::on;
 use crate::delivery::transport::TransportError;
 use crate::delivery::{DeliveryState, NoticeKind, Response};
@@ -124,9 +124,38 @@ async fn a_refused_batch_is_bisected_and_only_the_culprits_are_dropped_and_kept_
         assert_eq!(outcomes.delivered, 37);
         assert_eq!(lost(&outcomes, DropReason::Rejected), 3);
         assert_eq!(receiver.taken(), (0..40).filter(|number| !bad(number)).collect());
-        let kept = crate::spool::list(dir.path()).unwrap();
-        assert_eq!(kept.iter().filter(|file| file.status == crate::spool::SpoolStatus::Rejected).count(), 3);
+        assert_eq!(kept_to_be_looked_at(dir.path()), 3);
     }
+}
+
+fn kept_to_be_looked_at(dir: &std::path::Path) -> usize {
+    let kept = crate::spool::list(dir).unwrap();
+    kept.iter().filter(|file| file.status == crate::spool::SpoolStatus::Rejected).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_healthy_receiver_refuses_is_kept_although_nothing_was_spooled_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Setup::spooling(dir.path()).start(&Receiver::always(400));
+    bench.send(0..5);
+    bench.until_done(HOUR).await;
+    let outcomes = bench.shutdown(Duration::from_secs(2)).await;
+    assert_eq!((outcomes.delivered, lost(&outcomes, DropReason::Rejected)), (0, 5));
+    assert_eq!(kept_to_be_looked_at(dir.path()), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_items_that_the_disk_did_not_take_leave_the_room_to_later_ones() {
+    let disk = SimulatedDisk::default();
+    let bench = on(&disk, Setup::default()).start(&Receiver::always(400));
+    disk.set_fault(|step, _| (step == Step::Write).then_some(ENOSPC));
+    bench.send(0..100);
+    bench.until_done(HOUR).await;
+    disk.heal();
+    bench.send(100..200);
+    bench.until_done(HOUR).await;
+    let kept = disk.names().iter().filter(|name| name.ends_with(".rejected")).count();
+    assert_eq!(kept, 64, "as many as there is room for");
 }
 
 #[tokio::test(start_paused = true)]

@@ -105,6 +105,16 @@ impl SimulatedDisk {
             .for_each(|(_, f)| change(f));
     }
 
+    /// Gives the files of which the name ends so another end.
+    pub(super) fn rename_end(&self, end: &str, to: &str) {
+        let mut disk = self.0.lock().unwrap();
+        let rename = |(path, bytes): (PathBuf, Vec<u8>)| match path.to_string_lossy().strip_suffix(end) {
+            Some(start) => (PathBuf::from(format!("{start}{to}")), bytes),
+            None => (path, bytes),
+        };
+        disk.files = std::mem::take(&mut disk.files).into_iter().map(rename).collect();
+    }
+
     /// Puts a file beside the first batch.
     pub(super) fn put(&self, name: &str, bytes: &[u8]) {
         let mut disk = self.0.lock().unwrap();

@@ -169,6 +169,41 @@ async fn foreign_files_and_old_versions_are_set_aside_once_and_stop_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_name_that_tells_another_number_of_items_upsets_no_books() {
+    for end in ["-3.batch", "-0.batch", "-9.batch"] {
+        let disk = SimulatedDisk::default();
+        leave(&disk, Setup::default(), 0..5).await;
+        leave_more(&disk).await;
+        disk.rename_end("-5.batch", end);
+        let (bench, receiver) = start_healthy(&disk, Setup::default()).await;
+        bench.until_done(HOUR).await;
+        let outcomes = bench.shutdown(MOMENT).await;
+        assert_eq!((outcomes.adopted, outcomes.delivered, outcomes.dropped.total()), (6, 6, 0), "{end}");
+        assert_eq!(receiver.taken().len(), 6, "{end}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_header_that_tells_another_number_of_items_upsets_no_books() {
+    for (count, corrupt) in [(0_u32, 0), (3, 0), (9, 4), (u32::MAX, 0)] {
+        let disk = SimulatedDisk::default();
+        leave(&disk, Setup::default(), 0..5).await;
+        leave_more(&disk).await;
+        disk.damage("-5.batch", |bytes| {
+            bytes[42..46].copy_from_slice(&count.to_le_bytes());
+            let crc = crc32fast::hash(&bytes[..50]).to_le_bytes();
+            bytes[50..54].copy_from_slice(&crc);
+        });
+        let (bench, receiver) = start_healthy(&disk, Setup::default()).await;
+        bench.until_done(HOUR).await;
+        let outcomes = bench.shutdown(MOMENT).await;
+        assert_eq!((outcomes.delivered, outcomes.adopted), (6, 6 + corrupt), "{count}");
+        assert_eq!(lost(&outcomes, DropReason::Corrupt), corrupt, "{count}");
+        assert_eq!((receiver.taken().len(), outcomes.quarantined), (6, 1), "{count}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_newer_format_is_set_aside_and_not_guessed_at() {
     let disk = SimulatedDisk::default();
     leave(&disk, Setup::default(), 0..5).await;

@@ -72,6 +72,10 @@ impl Destination for Faulty {
         self.is_forbidden.then_some(DropReason::RateLimited)
     }
 
+    fn wants_dropped(&self) -> bool {
+        true
+    }
+
     fn dropped(&self, items: &[Item], reason: DropReason) {
         self.told.lock().unwrap().push((items.len(), reason));
         (self.misbehave)("dropped", items);
