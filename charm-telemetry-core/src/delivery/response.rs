@@ -2,7 +2,11 @@
 //!
 //! Rule: an answer costs at most 64 KiB of memory, whatever the receiver sends.
 
-/// The most that is read of a body.
+/// The most that is read of a body, in bytes.
+///
+/// ```
+/// assert_eq!(charm_telemetry_core::delivery::MAX_RESPONSE_BYTES, 65_536);
+/// ```
 pub const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// What a receiver answered. Build one by hand to test a table.
