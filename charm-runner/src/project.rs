@@ -23,6 +23,9 @@ const MANIFEST: &str = "charm.yaml";
 /// The longest `.env` that is read.
 const MOST_BYTES: u64 = 1 << 20;
 
+/// Most of them fit in this.
+const USUAL_BYTES: usize = 1024;
+
 /// So long a `.env` that is a pipe may give nothing before that is told.
 const MOMENT: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
@@ -150,7 +153,7 @@ fn no_manifest(folder: &Path, file: &Path) -> Option<Problem> {
 fn read_environment(folder: &Path, problems: &mut Problems) -> (Environment, Vec<String>) {
     let mut environment = Environment::from_process();
     let path = folder.join(".env");
-    let mut text = String::new();
+    let mut text = String::with_capacity(USUAL_BYTES);
     match open(&path).and_then(|file| file.take(MOST_BYTES + 1).read_to_string(&mut text)) {
         Ok(length) if length as u64 > MOST_BYTES => {
             let message = format!("`{}` is larger than 1 MiB; is this the right file?", path.display());

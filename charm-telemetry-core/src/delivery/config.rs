@@ -166,6 +166,17 @@ impl DeliveryConfig {
     /// # Errors
     /// Every variable that cannot be read; `SSL_CERT_FILE` too, if the file that it names has no certificates.
     pub fn from_environment(environment: &Environment) -> Result<Self, Vec<VariableProblem>> {
+        let (config, mut problems) = Self::read(environment);
+        // The client reads it from the environment of the process, whatever this environment is.
+        if let Err(error) = tls::check_cert_file() {
+            let (variable, message) = (tls::CERT_FILE, error.to_string());
+            problems.push(VariableProblem { variable, message, missing: false });
+        }
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    /// What the variables of our own say.
+    fn read(environment: &Environment) -> (Self, Vec<VariableProblem>) {
         let mut config = Self::default();
         let mut reader = Reader { environment, problems: Vec::new() };
         reader.read(SHARED[0], parse_bytes, &mut config.spool.max_bytes);
@@ -177,19 +188,14 @@ impl DeliveryConfig {
         if config.spool.max_bytes > 0 {
             config.spool.state_dir = state_dir(environment);
         }
-        // The client reads it from the environment of the process, whatever this environment is.
-        if let Err(error) = tls::check_cert_file() {
-            let (variable, message) = (tls::CERT_FILE, error.to_string());
-            reader.problems.push(VariableProblem { variable, message, missing: false });
-        }
-        if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
+        (config, reader.problems)
     }
 }
 
 /// Records what is wrong with the variables that all deliveries share, so that it is told once and not by each exporter.
 pub(crate) fn check(reader: &mut EnvironmentReader<'_>) {
-    let problems = DeliveryConfig::from_environment(reader.environment()).err().unwrap_or_default();
-    for problem in problems.into_iter().filter(|problem| is_shared(problem.variable)) {
+    let (_, problems) = DeliveryConfig::read(reader.environment());
+    for problem in problems {
         reader.problem(problem.variable, problem.message);
     }
 }

@@ -19,6 +19,9 @@ use super::typed::Manifest;
 /// No manifest is anywhere near as large.
 const MOST_BYTES: u64 = 1024 * 1024;
 
+/// Most manifests fit in this.
+const USUAL_BYTES: usize = 4096;
+
 /// A valid manifest, with what looks wrong in it all the same.
 ///
 /// ```
@@ -179,7 +182,8 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Problem> {
             _ => format!("`{shown}` cannot be read: {error}"),
         })
     };
-    let mut bytes = Vec::new();
+    // With room, because a file that is read through a bound is not asked for its size, and starts in small pieces.
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
     File::open(path).map_err(failed)?.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
 }

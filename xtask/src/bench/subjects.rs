@@ -51,10 +51,11 @@ impl Subject {
         Self { name, program: program.into(), args, says }
     }
 
-    /// The command, with the environment's `python3` for ours and for the peers.
+    /// The command, with the environment's `python3` for ours and for the peers. The agent's bytecode is kept between
+    /// runs, as Python does unless it is told not to.
     pub(super) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.args).env("PATH", path_with_venv());
+        command.args(&self.args).env("PATH", path_with_venv()).env_remove("PYTHONDONTWRITEBYTECODE");
         command
     }
 }

@@ -6,7 +6,6 @@ import os
 import sys
 from _io import BufferedWriter, TextIOWrapper, _IOBase, _RawIOBase
 from _thread import RLock
-from marshal import loads
 
 OUT, TOKEN, RECORD = b"o", b"t", b"j"
 PIPE_BUF = 4096  # What a pipe takes whole or not at all, so that no signal handler can cut a frame in two.
@@ -21,8 +20,7 @@ ESCAPES = {34: '\\"', 92: "\\\\", **{c: "\\u%04x" % c for c in range(32)}, 10: "
 def part(name):
     if name not in compiled:
         compiled.add(name)
-        kept = request.get("kept")
-        exec(loads(kept[name]) if kept else compile(request["parts"][name], "<charm-bridge>", "exec"), globals())
+        exec(code(name), globals())
 
 
 def send(kind, payload):
@@ -150,18 +148,17 @@ def python(target, inputs):
 
 def leave(code):
     # What the interpreter does at its end, without taking itself apart.
-    import atexit
-    from itertools import compress
-
-    if "threading" in sys.modules:
-        sys.modules["threading"]._shutdown()
-    atexit._run_exitfuncs()
+    modules = sys.modules  # What was never imported has nothing to do, and importing it takes time.
+    if "threading" in modules:
+        modules["threading"]._shutdown()
+    if "atexit" in modules:
+        modules["atexit"]._run_exitfuncs()
     flush()
-    if request["cache"] and not request.get("kept"):
+    if request["kept"] and request["fresh"]:
         part("store")
     objects = gc.get_objects()
     kinds = {kind for kind in set(map(type, objects)) if issubclass(kind, _IOBase) and kind is not Stdout}
-    files = list(compress(objects, map(kinds.__contains__, map(type, objects))))
+    files = [file for file in objects if type(file) in kinds]
     for native in (True, False, True):
         for file in files:
             try:  # What their finalisers would do: nothing that was written may be lost.
