@@ -42,7 +42,9 @@ fn expand(exporter: &Exporter) -> TokenStream {
     let Exporter { arguments, ident, cfgs, .. } = exporter;
     let core = &arguments.core;
     // Only then, as a crate that forbids a lint cannot have it allowed.
-    let allowed = exporter.speaks_of_deprecated.then(|| quote!(#[allow(deprecated)]));
+    let allowed = exporter
+        .speaks_of_deprecated
+        .then(|| quote!(#[allow(deprecated, reason = "the exporter itself speaks of something deprecated")]));
     let descriptor = descriptor(exporter);
     let construct = construct(exporter);
     let checks = exporter.fields.iter().filter_map(|field| secret_check(core, field));

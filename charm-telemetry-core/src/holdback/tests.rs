@@ -2,6 +2,7 @@
 //! Rule: whatever the cut, what comes out is what the redactor makes of the whole text.
 
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
 
 use super::*;
 use crate::event::{EventTime, LlmEnd};
@@ -169,31 +170,30 @@ fn one_wait_is_not_lengthened_by_other_events() {
     assert_eq!(bench.out.len(), 2);
 }
 
+fn is_redacted_as_the_whole(tokens: &[String]) -> Result<(), TestCaseError> {
+    let mut bench = Bench::new();
+    for token in tokens {
+        bench.token(1, token);
+    }
+    bench.end();
+    let whole = tokens.concat();
+    prop_assert_eq!(bench.said(1), bench.redactor.text(&whole));
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn however_it_is_cut_what_comes_out_is_the_redacted_whole(
         tokens in prop::collection::vec("[abcd]{1,4}", 1..40),
     ) {
-        let mut bench = Bench::new();
-        for token in &tokens {
-            bench.token(1, token);
-        }
-        bench.end();
-        let whole = tokens.concat();
-        prop_assert_eq!(bench.said(1), bench.redactor.text(&whole));
+        is_redacted_as_the_whole(&tokens)?;
     }
 
     #[test]
     fn however_an_escape_is_cut_what_comes_out_is_the_redacted_whole(
         tokens in prop::collection::vec(r"a|b|c|d|\\|u|00|0|61|6|\\u0061|\\u0062c|x", 1..40),
     ) {
-        let mut bench = Bench::new();
-        for token in &tokens {
-            bench.token(1, token);
-        }
-        bench.end();
-        let whole = tokens.concat();
-        prop_assert_eq!(bench.said(1), bench.redactor.text(&whole));
+        is_redacted_as_the_whole(&tokens)?;
     }
 
     #[test]

@@ -73,6 +73,14 @@ impl House {
         Self { hub, written, reports: mpsc::channel().1, pump: Some(pump), thread: None }
     }
 
+    /// With a run and a call in it: two events.
+    fn with_call() -> (Self, Arc<RunCore>, LlmCall) {
+        let house = Self::new();
+        let run = house.open_run();
+        let call = open_call(&run);
+        (house, run, call)
+    }
+
     fn start_pump(&mut self) {
         let (report, reports) = mpsc::channel();
         self.reports = reports;
@@ -123,9 +131,7 @@ fn open_call(run: &Arc<RunCore>) -> LlmCall {
 #[test]
 fn a_token_is_never_missed_by_a_pump_that_falls_asleep() {
     model(|| {
-        let mut house = House::new();
-        let run = house.open_run();
-        let mut call = open_call(&run);
+        let (mut house, _run, mut call) = House::with_call();
         call.token("1");
         house.start_pump();
         call.token("2");
@@ -156,9 +162,7 @@ fn no_other_event_is_missed_by_a_pump_that_falls_asleep() {
 #[test]
 fn the_ring_of_a_thread_that_ended_is_read_and_then_forgotten() {
     model(|| {
-        let mut house = House::new();
-        let run = house.open_run();
-        let mut call = open_call(&run);
+        let (mut house, _run, mut call) = House::with_call();
         house.start_pump();
         let emitter = thread::spawn(move || {
             call.token("1");
@@ -183,9 +187,7 @@ fn the_ring_of_a_thread_that_ended_is_read_and_then_forgotten() {
 #[test]
 fn what_was_emitted_before_the_end_is_handed_on() {
     model(|| {
-        let mut house = House::new();
-        let run = house.open_run();
-        let mut call = open_call(&run);
+        let (mut house, _run, mut call) = House::with_call();
         call.token("1");
         house.start_pump();
         call.token("2");
@@ -197,9 +199,7 @@ fn what_was_emitted_before_the_end_is_handed_on() {
 #[test]
 fn what_is_emitted_around_the_end_is_handed_on_or_counted() {
     model(|| {
-        let mut house = House::new();
-        let run = house.open_run();
-        let mut call = open_call(&run);
+        let (mut house, run, mut call) = House::with_call();
         house.start_pump();
         let emitter = thread::spawn(move || {
             call.token("1");
@@ -218,9 +218,7 @@ fn what_is_emitted_around_the_end_is_handed_on_or_counted() {
 #[test]
 fn a_run_that_begins_after_the_end_is_counted() {
     model(|| {
-        let mut house = House::new();
-        let first = house.open_run();
-        let mut call = open_call(&first);
+        let (mut house, _first, mut call) = House::with_call();
         call.token("makes the ring");
         house.start_pump();
         house.close();

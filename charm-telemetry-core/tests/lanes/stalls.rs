@@ -107,14 +107,15 @@ fn check_panicking(report: &Report) {
     assert!((panics - 1..=panics).contains(&anew.restarts), "{report}");
 }
 
+/// With one exporter, which never returns.
+fn hanging(limits: LaneLimits) -> Manager {
+    let manager = Manager::builder().stdout(MemoryWriter::new()).limits(limits);
+    manager.exporter("hangs", Hangs).on_notice(|_| {}).start().expect("nothing is wrong with it")
+}
+
 #[test]
 fn a_shutdown_ends_by_its_deadline_whatever_an_exporter_does() {
-    let manager = Manager::builder()
-        .stdout(MemoryWriter::new())
-        .exporter("hangs", Hangs)
-        .on_notice(|_| {})
-        .start()
-        .unwrap();
+    let manager = hanging(LaneLimits::default());
     stream(&manager, 3).finish("done");
     let start = Instant::now();
     let report = manager.shutdown(Duration::from_millis(300));
@@ -124,14 +125,7 @@ fn a_shutdown_ends_by_its_deadline_whatever_an_exporter_does() {
 
 #[test]
 fn tokens_go_first_when_a_lane_is_full() {
-    let limits = LaneLimits { max_events: 100, ..LaneLimits::default() };
-    let manager = Manager::builder()
-        .stdout(MemoryWriter::new())
-        .limits(limits)
-        .exporter("hangs", Hangs)
-        .on_notice(|_| {})
-        .start()
-        .unwrap();
+    let manager = hanging(LaneLimits { max_events: 100, ..LaneLimits::default() });
     let run = stream(&manager, 1000);
     for _ in 0..50 {
         run.emit(small_event());
@@ -146,14 +140,7 @@ fn tokens_go_first_when_a_lane_is_full() {
 
 #[test]
 fn a_lane_is_bounded_by_bytes_as_well() {
-    let limits = LaneLimits { max_bytes: 100_000, ..LaneLimits::default() };
-    let manager = Manager::builder()
-        .stdout(MemoryWriter::new())
-        .limits(limits)
-        .exporter("hangs", Hangs)
-        .on_notice(|_| {})
-        .start()
-        .unwrap();
+    let manager = hanging(LaneLimits { max_bytes: 100_000, ..LaneLimits::default() });
     let run = stream(&manager, 1);
     for _ in 0..20 {
         run.agent_action("search", &"x".repeat(10_000));
