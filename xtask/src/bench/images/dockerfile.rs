@@ -75,7 +75,7 @@ bench-exporter = { path = "../exporter" }
 [patch.crates-io]
 charm-telemetry-core = { path = "../house/charm-telemetry-core" }
 [profile.release]
-lto = "thin"
+lto = "fat"
 codegen-units = 1
 strip = true
 [workspace]
