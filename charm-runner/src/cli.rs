@@ -183,13 +183,13 @@ pub(crate) struct RunArgs {
 #[group(multiple = false)]
 pub(crate) struct InputArgs {
     /// The input as JSON; the result object is printed as the last line
-    #[arg(long, value_name = "JSON")]
+    #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
     pub(crate) json: Option<String>,
     /// The input as text: {"input": TEXT}
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, short, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) input: Option<String>,
     /// A file with a JSON array of {"name": .., "input": ..}: one run for each
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short = 'f', value_name = "FILE")]
     pub(crate) input_file: Option<PathBuf>,
 }
 

@@ -37,8 +37,8 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// A redactor for these variables. Of an address the password,
-    /// and of a list of headers each value that is secret by its name is redacted alone, too.
+    /// A redactor for these variables. Of a value with several lines each line, of an address the password, and of a list
+    /// of headers each value that is secret by its name is redacted alone, too.
     /// Values of less than six bytes are not redacted.
     pub fn new<N: Into<String>, V: Into<String>>(secrets: impl IntoIterator<Item = (N, V)>) -> Self {
         let mut all = BTreeMap::new();

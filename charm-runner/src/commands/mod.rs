@@ -28,9 +28,19 @@ pub(crate) fn execute(cli: Cli) -> Exit {
 }
 
 fn completions(shell: Shell) -> Exit {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut cli::command(), cli::program_name(), &mut script);
+    let (mut script, name) = (Vec::new(), cli::program_name());
+    clap_complete::generate(shell, &mut cli::command(), name, &mut script);
+    if shell == Shell::Bash {
+        script = with_hyphens(&String::from_utf8_lossy(&script), name).into_bytes();
+    }
     print(&script)
+}
+
+/// Of a program with a hyphen in its name the script looks for `a__b__subcmd__run` where it has written
+/// `a__subcmd__b__subcmd__run` (<https://github.com/clap-rs/clap/issues/6421>), and completes nothing.
+fn with_hyphens(script: &str, name: &str) -> String {
+    let [written, sought] = ["__subcmd__", "__"].map(|hyphen| name.replace('-', hyphen) + "__subcmd__");
+    script.replace(&written, &sought)
 }
 
 /// Writes a command's whole result to stdout.

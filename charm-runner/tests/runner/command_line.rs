@@ -100,6 +100,26 @@ fn completions_are_scripts_that_their_shells_can_read() {
 }
 
 #[test]
+fn bash_completes_the_options_of_subcommands() {
+    let project = Project::shell("true");
+    for (name, script) in [
+        ("charm-runner", project.call(&["completions", "bash"]).stdout),
+        ("charm", as_charm(&project, &["completions", "bash"]).stdout),
+    ] {
+        for (words, expected) in [("run --inp", "--input --input-file"), ("spool pu", "purge")] {
+            let (before, current) = words.split_once(' ').unwrap();
+            let complete = format!(
+                "{script}\nCOMP_WORDS=({name} {words}) COMP_CWORD=2\n\
+                 $(complete -p {name} | sed 's/.*-F \\([^ ]*\\).*/\\1/') {name} '{current}' {before}\n\
+                 echo \"${{COMPREPLY[*]}}\""
+            );
+            let bash = std::process::Command::new("bash").args(["-c", &complete]).output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&bash.stdout).trim(), expected, "{name} {words}: {bash:?}");
+        }
+    }
+}
+
+#[test]
 fn validate_says_everything_at_once_in_words_and_in_json() {
     let project = Project::shell("true").manifest("pricing: {model: cheap}\ngaols: [x]");
     let done = project.call(&["validate"]).assert_status(78);

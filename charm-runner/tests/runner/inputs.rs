@@ -39,6 +39,8 @@ fn any_json_is_an_input_and_what_is_no_object_is_wrapped() {
 fn a_text_is_an_input_as_it_is() {
     let text = "line\n\"quoted\" \\ 日本語 🙂 --json";
     assert_eq!(inputs(&["--input", text]), json!({"input": text}));
+    assert_eq!(inputs(&["-i", "-5 below"]), json!({"input": "-5 below"}));
+    assert_eq!(inputs(&["--json", "-5"]), json!({"input": -5}));
 }
 
 /// What only Python's own reader has values for, and how it shows them.

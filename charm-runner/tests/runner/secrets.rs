@@ -138,6 +138,22 @@ fn a_command_that_says_its_secrets_is_redacted_in_its_result_too() {
 }
 
 #[test]
+fn a_secret_of_several_lines_is_taken_out_line_by_line() {
+    let agent = "import os, sys\ndef main():\n    key = os.environ['PRIVATE_KEY']\n    print(key)\n\
+                 \x20   print(key, file=sys.stderr)\n    raise ValueError(key)\n";
+    let project = Project::python(agent);
+    let begin_and_end = ["-----BEGIN KEY-----", "-----END KEY-----"];
+    let key = format!("{}\nMIIfirst+line\nsecond/line==\n{}", begin_and_end[0], begin_and_end[1]);
+    project.file(".env", &format!("PRIVATE_KEY=\"{key}\"\n"));
+    let done = project.run(&["--json", "{}"]).assert_status(0);
+    let all = format!("{}\n{}", done.stdout, done.stderr);
+    assert!(all.contains("[PRIVATE_KEY_REDACTED]"), "{all}");
+    for line in ["MIIfirst", "second/line"] {
+        assert!(!all.contains(line), "`{line}` in {all}");
+    }
+}
+
+#[test]
 fn no_other_command_shows_a_secret() {
     let project = project("return 'x'").telemetry("datadgo");
     for arguments in [

@@ -1,4 +1,4 @@
-//! Secrets within the value of a variable: the key in an address, the values of a list of headers.
+//! Secrets within the value of a variable: the lines of a key, the key in an address, the values of a list of headers.
 //!
 //! Rule: what is no such value has no parts; a part is never a name, nor the value of a header that only names something.
 
@@ -7,7 +7,14 @@ const SECRET_HEADERS: [&str; 7] = ["auth", "cookie", "credential", "key", "passw
 
 /// The parts of a value that are secrets by themselves.
 pub(super) fn of(value: &str) -> Vec<String> {
-    of_headers(value).or_else(|| of_address(value)).unwrap_or_default()
+    of_lines(value).or_else(|| of_headers(value)).or_else(|| of_address(value)).unwrap_or_default()
+}
+
+/// What has several lines is printed line by line. The first and the last of a PEM file (`-----BEGIN ..`) are in every one.
+fn of_lines(value: &str) -> Option<Vec<String>> {
+    let is_secret = |line: &&str| !line.is_empty() && !line.starts_with("-----");
+    let lines = value.trim().contains('\n').then(|| value.lines().map(str::trim).filter(is_secret));
+    Some(lines?.map(str::to_owned).collect())
 }
 
 /// `scheme://name:password@host`: the password. On the web a key may stand alone before the `@`, elsewhere it is a name.
@@ -68,6 +75,13 @@ fn percent_undone(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::of;
+
+    #[test]
+    fn the_lines_of_a_key_are_parts() {
+        let key = "-----BEGIN KEY-----\nMIIabcdef\r\n  ghijkl==\n\n-----END KEY-----\n";
+        assert_eq!(of(key), ["MIIabcdef", "ghijkl=="]);
+        assert!(of("one-line\n").is_empty());
+    }
 
     #[test]
     fn the_key_of_an_address_is_a_part() {
