@@ -17,4 +17,6 @@ mod receiver_faults;
 mod shutting_down;
 mod simulated_disk;
 mod spool_faults;
+mod stuck;
 mod vendor_faults;
+mod vendor_panics;
