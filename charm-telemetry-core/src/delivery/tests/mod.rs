@@ -8,6 +8,8 @@ mod bench;
 mod books;
 mod dying_disk;
 mod faulty_disk;
+#[cfg(target_os = "linux")]
+mod gate;
 mod killed;
 mod losses;
 mod over_http;
@@ -18,5 +20,7 @@ mod shutting_down;
 mod simulated_disk;
 mod spool_faults;
 mod stuck;
+#[cfg(target_os = "linux")]
+mod unreachable;
 mod vendor_faults;
 mod vendor_panics;
