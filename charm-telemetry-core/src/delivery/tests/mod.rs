@@ -6,6 +6,7 @@
 mod ageing;
 mod bench;
 mod books;
+mod coming_back;
 mod dying_disk;
 mod faulty_disk;
 #[cfg(target_os = "linux")]
