@@ -5,6 +5,8 @@
 
 mod ageing;
 mod bench;
+#[cfg(target_os = "linux")]
+mod bombs;
 mod books;
 mod coming_back;
 mod dying_disk;
