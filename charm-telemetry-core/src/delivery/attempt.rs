@@ -15,11 +15,11 @@ use super::engine::Flight;
 use super::excerpt::excerpt;
 use super::item::Item;
 use super::notice::NoticeKind;
-use super::on_disk::on_disk;
 use super::request::{Request, Sending};
 use super::response::Response;
 use super::shared::Shared;
 use super::transport::{Transport, TransportError, WireRequest};
+use super::vendor::by_vendor;
 use crate::outcome::DropReason;
 
 /// Makes requests.
@@ -28,6 +28,9 @@ pub(super) struct Attempt {
     destination: Arc<dyn Destination>,
     transport: Arc<dyn Transport>,
 }
+
+/// What makes a request of items, in notices.
+const BUILDING: &str = "the code that makes requests";
 
 /// Some neighbouring items of a batch.
 pub(super) struct Part {
@@ -74,7 +77,8 @@ impl Attempt {
     pub(super) async fn greet(&self) {
         const PATIENCE: Duration = Duration::from_secs(5);
         let destination = self.destination.clone();
-        let Some(request) = on_disk(move || destination.greeting()).await.flatten() else { return };
+        let greeting = by_vendor(&self.shared, "`greeting`", move || destination.greeting());
+        let Some(request) = greeting.await.flatten() else { return };
         let timeout = self.shared.config.request_timeout.min(PATIENCE);
         let answer = self.transport.send(WireRequest { request, body: Vec::new() }, timeout);
         let answer = tokio::select! {
@@ -82,7 +86,7 @@ impl Attempt {
             () = self.shared.out_of_time() => None,
         };
         let destination = self.destination.clone();
-        on_disk(move || destination.greeted(answer.as_ref())).await;
+        by_vendor(&self.shared, "`greeted`", move || destination.greeted(answer.as_ref())).await;
     }
 
     /// Sends a part until it has an answer that means something.
@@ -147,7 +151,7 @@ impl Attempt {
             }
             Ok(WireRequest { request, body: encoded })
         };
-        match on_disk(build).await {
+        match by_vendor(&self.shared, BUILDING, build).await {
             Some(Ok(wire)) => Ok(wire),
             Some(Err(Unbuilt::Forbidden(reason))) => Err(Verdict::Drop(reason)),
             Some(Err(Unbuilt::TooLarge)) => Err(Verdict::Halve(DropReason::TooLarge)),
@@ -155,10 +159,7 @@ impl Attempt {
                 self.shared.remember_error(&format!("cannot be encoded: {error}"));
                 Err(Verdict::Halve(DropReason::EncodeError))
             }
-            None => {
-                self.shared.remember_error("the code that encodes panicked");
-                Err(Verdict::Halve(DropReason::ExporterPanic))
-            }
+            None => Err(Verdict::Halve(DropReason::ExporterPanic)),
         }
     }
 
@@ -167,7 +168,8 @@ impl Attempt {
         let destination = self.destination.clone();
         let fallback = Disposition::standard(&response);
         // If the vendor's table panics, the general one decides.
-        let disposition = on_disk(move || destination.classify(&response)).await.unwrap_or(fallback);
+        let classify = move || destination.classify(&response);
+        let disposition = by_vendor(&self.shared, "`classify`", classify).await.unwrap_or(fallback);
         Outcome::Verdict(match disposition {
             Disposition::Delivered => Verdict::Delivered { rejected: 0, wait: Duration::ZERO },
             Disposition::DeliveredThenWait(wait) => {

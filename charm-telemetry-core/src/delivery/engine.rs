@@ -20,6 +20,7 @@ use super::sending::{Fate, Sender};
 use super::shared::{Phase, Shared};
 use super::spiller::Spiller;
 use super::start::{DeliveryError, Wall, World};
+use super::watch::watch;
 use crate::outcome::DropReason;
 use crate::spool::{Key, Spool, SpoolSettings, Stored};
 
@@ -98,9 +99,11 @@ impl Engine {
         let spiller =
             Spiller { shared: self.shared.clone(), spool: self.spool.clone(), wall: self.wall.clone() };
         let spiller = tokio::spawn(spiller.run());
+        tokio::spawn(watch(self.shared.clone()));
         self.serve().await;
         self.finish().await;
         self.shared.wake();
+        self.sender.end();
         // The spiller ends by itself when the phase is `Closed`; a panic in it has been printed.
         drop(spiller.await);
     }

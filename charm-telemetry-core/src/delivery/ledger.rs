@@ -80,6 +80,10 @@ impl Ledger {
         self.outcomes.quarantined += files;
     }
 
+    pub(super) fn vendor_panic(&mut self) {
+        self.outcomes.panics += 1;
+    }
+
     /// Settles what is left in memory. Whoever still works on it works for nothing that is counted.
     pub(super) fn close(&mut self) -> u64 {
         let left = std::mem::take(&mut self.outcomes.pending);

@@ -28,6 +28,7 @@ mod excerpt;
 mod handle;
 mod item;
 mod ledger;
+mod names;
 mod notice;
 mod on_disk;
 mod outcomes;
@@ -44,6 +45,8 @@ mod start;
 mod tests;
 mod tls;
 mod transport;
+mod vendor;
+mod watch;
 
 pub use config::{DeliveryConfig, SpoolConfig, Tell, state_dir};
 pub(crate) use config::{check, is_shared};

@@ -69,7 +69,11 @@ pub enum NoticeKind {
     SpoolDegraded,
     /// Files in the spool were damaged and set aside.
     Quarantined,
-    /// Requests succeed again.
+    /// The code of the destination panicked. What was lost by it is told as `Dropped`.
+    Panicked,
+    /// There is something to send, and for five minutes nothing was.
+    Stuck,
+    /// Requests succeed again, or what hung goes on.
     Recovered,
 }
 

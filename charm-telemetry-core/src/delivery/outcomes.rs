@@ -44,6 +44,8 @@ pub struct DeliveryOutcomes {
     pub bytes_sent: u64,
     /// Files in the spool that were set aside because they were damaged.
     pub quarantined: u64,
+    /// Panics in the code of the destination, those that cost no item too.
+    pub panics: u64,
 }
 
 impl DeliveryOutcomes {

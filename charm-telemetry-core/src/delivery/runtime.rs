@@ -20,7 +20,8 @@ pub(super) fn shared() -> io::Result<Handle> {
     Ok(started)
 }
 
-fn start() -> io::Result<Handle> {
+/// One of its own, for as long as the process lives.
+pub(super) fn start() -> io::Result<Handle> {
     const MOST_HELPERS: usize = 32;
     let runtime = Builder::new_current_thread()
         .enable_io()

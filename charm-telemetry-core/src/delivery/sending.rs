@@ -13,9 +13,9 @@ use super::destination::Destination;
 use super::engine::Flight;
 use super::item::Item;
 use super::notice::NoticeKind;
-use super::on_disk::on_disk;
 use super::shared::Shared;
 use super::transport::Transport;
+use super::vendor::by_vendor;
 use crate::outcome::DropReason;
 
 /// Sends batches of one destination.
@@ -115,8 +115,15 @@ impl Sender {
         if !mourned.is_empty() {
             let destination = self.attempt.destination().clone();
             // A panic of the vendor's code changes nothing: the losses are counted already.
-            on_disk(move || mourned.iter().for_each(|(items, why)| destination.dropped(items, *why))).await;
+            let tell = move || mourned.iter().for_each(|(items, why)| destination.dropped(items, *why));
+            by_vendor(&self.shared, "`dropped`", tell).await;
         }
+    }
+
+    /// Lets go of the destination, of which the end is the vendor's code as well: it may hang.
+    pub(super) fn end(self) {
+        let shared = self.shared.clone();
+        tokio::spawn(async move { by_vendor(&shared, "`drop`", move || drop(self)).await });
     }
 
     async fn greet(&mut self) {
@@ -140,7 +147,7 @@ impl Sender {
             let items = flight.items[range.clone()].to_vec();
             let destination = self.attempt.destination().clone();
             // A panic of the vendor's code changes nothing here: the loss is counted already.
-            on_disk(move || destination.dropped(&items, reason)).await;
+            by_vendor(&self.shared, "`dropped`", move || destination.dropped(&items, reason)).await;
         }
         let because = self
             .shared

@@ -2,8 +2,9 @@
 //!
 //! Rule: the lock is held for a few assignments, never over I/O, an await or a vendor's code.
 
+mod telling;
+
 use std::collections::VecDeque;
-use std::io::{self, Write as _};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::config::DeliveryConfig;
 use super::destination::Limits;
 use super::item::Item;
 use super::ledger::Ledger;
-use super::notice::{DeliveryNotice, NoticeKind};
+use super::notice::NoticeKind;
 use super::outcomes::{DeliveryReport, DeliveryState};
 use crate::outcome::DropReason;
 
@@ -277,49 +278,6 @@ impl Shared {
         self.pressure(state) == Pressure::Spill
     }
 
-    /// Counts and tells, the 1st, 2nd, 4th, 8th... time.
-    pub(super) fn notice(&self, kind: NoticeKind, message: &str) {
-        let count = {
-            let mut state = self.lock();
-            if kind != NoticeKind::Recovered {
-                state.last_error = Some(message.to_owned());
-            }
-            let place = state.notices.iter().position(|(known, _)| *known == kind).unwrap_or_else(|| {
-                state.notices.push((kind, 0));
-                state.notices.len() - 1
-            });
-            state.notices[place].1 += 1;
-            state.notices[place].1
-        };
-        if count.is_power_of_two() {
-            let (destination, message) = (self.name.clone(), message.to_owned());
-            let notice = DeliveryNotice { destination, kind, message, count };
-            match &self.config.tell {
-                Some(tell) => tell(&notice),
-                // Whoever closed stderr does not want it.
-                None => drop(writeln!(io::stderr(), "charm: {notice}")),
-            }
-        }
-    }
-
-    /// The spool cannot be used: told once until it has worked again, however often it is tried meanwhile.
-    pub(super) fn spool_failed(&self, error: &io::Error) {
-        let message = format!(
-            "the spool cannot be used: {error}; what is not sent stays in memory; see `CHARM_STATE_DIR`"
-        );
-        let known = std::mem::replace(&mut self.lock().spool_failed, true);
-        if known {
-            self.remember_error(&message);
-        } else {
-            self.notice(NoticeKind::SpoolDegraded, &message);
-        }
-    }
-
-    /// The spool took something.
-    pub(super) fn spool_works(&self) {
-        self.lock().spool_failed = false;
-    }
-
     /// Lets a change be seen by those who wait.
     pub(super) fn progress(&self) {
         self.lock().move_on(Instant::now());
@@ -339,12 +297,25 @@ impl Shared {
         done(&guard)
     }
 
+    /// For so long nothing is done when a destination counts as stuck.
+    pub(super) const STUCK: Duration = Duration::from_mins(5);
+
+    /// When this becomes stuck if nothing is done until then; `None` if there is nothing to do.
+    pub(super) fn stuck_at(&self) -> Option<Instant> {
+        self.stuck_at_of(&self.lock())
+    }
+
+    fn stuck_at_of(&self, state: &State) -> Option<Instant> {
+        let has_work = state.phase == Phase::Open && !state.ledger.is_idle();
+        // An item that waits for company, for an hour perhaps, is not stuck.
+        let due = self.ripe_at(state).map_or(state.last_progress, |ripe| ripe.max(state.last_progress));
+        has_work.then(|| due + Self::STUCK)
+    }
+
     pub(super) fn report(&self) -> DeliveryReport {
-        const STUCK: Duration = Duration::from_mins(5);
         let state = self.lock();
         let outcomes = state.ledger.outcomes().clone();
-        let has_work = !state.ledger.is_idle();
-        let stuck = state.phase == Phase::Open && has_work && state.last_progress.elapsed() > STUCK;
+        let stuck = self.stuck_at_of(&state).is_some_and(|at| Instant::now() > at);
         DeliveryReport {
             destination: self.name.clone(),
             state: if stuck { DeliveryState::Stuck } else { state.standing },

@@ -14,6 +14,7 @@ use std::time::Duration;
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::redirect::{Attempt, Policy};
 
+use super::names::Names;
 use super::request::{HeaderText, Method, Request};
 use super::response::{MAX_RESPONSE_BYTES, Response};
 use super::tls::{self, TlsError};
@@ -69,11 +70,16 @@ impl HttpTransport {
 
     /// A client of its own, with proxies and `SSL_CERT_FILE` of the process's environment.
     pub(crate) fn new() -> Result<Self, TlsError> {
+        Self::with_names(Names::default())
+    }
+
+    pub(super) fn with_names(names: Names) -> Result<Self, TlsError> {
         let builder = reqwest::Client::builder();
         let builder = if all_hosts_are_exempt() { builder.no_proxy() } else { builder };
         let client = builder
             .use_preconfigured_tls(tls::client_config()?)
             .user_agent(concat!("charm-telemetry/", env!("CARGO_PKG_VERSION")))
+            .dns_resolver(names)
             .redirect(Policy::custom(stay_on_host))
             .connect_timeout(Duration::from_secs(5))
             .pool_idle_timeout(Duration::from_secs(30))

@@ -17,7 +17,7 @@ use crate::delivery::start::World;
 use crate::delivery::transport::{Answer, Transport, TransportError, WireRequest};
 use crate::delivery::{
     Body, DeliveryConfig, DeliveryHandle, DeliveryNotice, DeliveryOutcomes, Destination, EncodeError,
-    Encoding, Item, Limits, Request, Response, Sending, SpoolConfig,
+    Encoding, Item, Limits, Method, Request, Response, Sending, SpoolConfig, Tell,
 };
 use crate::outcome::DropReason;
 use crate::spool::{FileSystem, RealFileSystem};
@@ -73,10 +73,17 @@ impl Setup {
         self.start_with(receiver, destination)
     }
 
+    /// The same, and tells this one of everything.
+    pub(super) fn start_telling(mut self, receiver: &Arc<Receiver>, tell: Tell) -> Bench {
+        self.config.tell = Some(tell);
+        self.start(receiver)
+    }
+
     pub(super) fn start_with(mut self, receiver: &Arc<Receiver>, destination: impl Destination) -> Bench {
         let notices = Arc::new(Mutex::new(Vec::new()));
         let kept = notices.clone();
-        self.config.tell = Some(Arc::new(move |notice| kept.lock().unwrap().push(notice.clone())));
+        let keep: Tell = Arc::new(move |notice| kept.lock().unwrap().push(notice.clone()));
+        self.config.tell = self.config.tell.or(Some(keep));
         let clock = self.clock.clone();
         let world = World {
             transport: Arc::new(receiver.clone()),
@@ -265,6 +272,10 @@ impl Transport for Arc<Receiver> {
                 return Err(TransportError::Timeout(timeout));
             }
             tokio::time::sleep(LATENCY).await;
+            // A greeting.
+            if wire.request.method == Method::Get {
+                return Ok(Response::new(200));
+            }
             self.receive(&wire.body)
         })
     }

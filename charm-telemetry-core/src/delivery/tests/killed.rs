@@ -244,7 +244,7 @@ fn accept_some(receiver: &ReceiverDouble, taken: &Arc<Mutex<BTreeSet<u64>>>, see
     });
 }
 
-fn accept_all(receiver: &ReceiverDouble, taken: &Arc<Mutex<BTreeSet<u64>>>) {
+pub(super) fn accept_all(receiver: &ReceiverDouble, taken: &Arc<Mutex<BTreeSet<u64>>>) {
     let taken = taken.clone();
     receiver.answer_with(move |request| {
         take(&taken, &request.json());

@@ -5,9 +5,14 @@
 
 mod ageing;
 mod bench;
+#[cfg(target_os = "linux")]
+mod bombs;
 mod books;
+mod coming_back;
 mod dying_disk;
 mod faulty_disk;
+#[cfg(target_os = "linux")]
+mod gate;
 mod killed;
 mod losses;
 mod over_http;
@@ -17,4 +22,8 @@ mod receiver_faults;
 mod shutting_down;
 mod simulated_disk;
 mod spool_faults;
+mod stuck;
+#[cfg(target_os = "linux")]
+mod unreachable;
 mod vendor_faults;
+mod vendor_panics;
