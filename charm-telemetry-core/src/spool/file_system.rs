@@ -5,10 +5,10 @@
 use std::any::Any;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 /// The steps.
 pub(crate) trait FileSystem: Send + Sync + 'static {
@@ -31,10 +31,24 @@ pub(crate) trait FileSystem: Send + Sync + 'static {
     /// Locks a file for as long as the guard lives; `None` if another process holds it. Whoever looks into the file finds
     /// the note, unless that is empty or cannot be written.
     fn lock(&self, path: &Path, note: &str) -> io::Result<Option<Guard>>;
+    /// Whether the file that is locked is still the one of this name. Who cannot be asked says yes.
+    fn is_locked_by(&self, guard: &Guard, path: &Path) -> bool;
 }
 
 /// Holds a lock until it is dropped.
 pub(crate) type Guard = Box<dyn Any + Send>;
+
+/// The lock of a file.
+struct Locked(File);
+
+/// The system lets go when the last copy of the file is closed, and a child that another thread is about to start has
+/// one for a moment: so it is said.
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // If it fails, closing the file does it.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
 
 /// The disk.
 pub(crate) struct RealFileSystem;
@@ -68,7 +82,10 @@ impl FileSystem for RealFileSystem {
 
     fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        File::open(path)?.take(most).read_to_end(&mut bytes)?;
+        // Somebody may have put a pipe there: to open it must not wait for who writes.
+        let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        file.take(most).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
@@ -89,10 +106,21 @@ impl FileSystem for RealFileSystem {
             Ok(()) => {
                 // For people; nothing depends on it.
                 drop(file.write_all(note.as_bytes()));
-                Ok(Some(Box::new(file)))
+                Ok(Some(Box::new(Locked(file))))
             }
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    fn is_locked_by(&self, guard: &Guard, path: &Path) -> bool {
+        let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let ours = guard.downcast_ref::<Locked>().and_then(|locked| locked.0.metadata().ok());
+        match (ours, path.metadata()) {
+            (Some(ours), Ok(theirs)) => id(ours) == id(theirs),
+            // A disk that does not answer has not taken anything from us.
+            (_, Err(error)) => error.kind() != io::ErrorKind::NotFound,
+            (None, Ok(_)) => true,
         }
     }
 }

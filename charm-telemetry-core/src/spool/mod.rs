@@ -18,6 +18,7 @@ mod adopt;
 mod aside;
 mod file_system;
 mod format;
+mod leftovers;
 mod list;
 mod loss;
 mod owned;

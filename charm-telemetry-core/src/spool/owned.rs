@@ -11,7 +11,25 @@ use super::file_system::{FileSystem, Guard};
 /// A directory whose lock we hold.
 pub(super) struct OwnedDir {
     pub(super) path: PathBuf,
-    _guard: Guard,
+    guard: Guard,
+}
+
+impl OwnedDir {
+    /// Whether it is still ours. Somebody may have put another directory in its place, or a copy: that one is locked,
+    /// unless another process was faster.
+    pub(super) fn is_still_ours(&mut self, fs: &dyn FileSystem, address: &str) -> bool {
+        let lock = self.path.join(LOCK);
+        if fs.is_locked_by(&self.guard, &lock) {
+            return true;
+        }
+        match fs.lock(&lock, address) {
+            Ok(Some(guard)) => self.guard = guard,
+            Ok(None) => return false,
+            // What is gone shows when it is used.
+            Err(_) => {}
+        }
+        true
+    }
 }
 
 /// Tries to make and lock a directory of our own below `parent`.
@@ -30,7 +48,7 @@ pub(super) fn create(
         // Another process that starts now may look for orphans, and take ours for one before we lock it.
         if let Some(guard) = fs.lock(&path.join(LOCK), address)? {
             fs.sync_dir(parent)?;
-            return Ok(OwnedDir { path, _guard: guard });
+            return Ok(OwnedDir { path, guard });
         }
     }
     Err(io::Error::new(io::ErrorKind::WouldBlock, "every new directory was taken at once"))
@@ -60,7 +78,7 @@ fn create_dirs(fs: &dyn FileSystem, path: &Path) -> io::Result<()> {
 
 /// Locks a directory, unless somebody else has.
 pub(super) fn claim(fs: &dyn FileSystem, path: PathBuf) -> io::Result<Option<OwnedDir>> {
-    Ok(fs.lock(&path.join(LOCK), "")?.map(|guard| OwnedDir { path, _guard: guard }))
+    Ok(fs.lock(&path.join(LOCK), "")?.map(|guard| OwnedDir { path, guard }))
 }
 
 /// Deletes a directory in which there is nothing but our lock.

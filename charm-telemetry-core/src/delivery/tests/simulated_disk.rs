@@ -162,6 +162,9 @@ impl FileSystem for SimulatedDisk {
         if !disk.dirs.contains(path.parent().unwrap()) {
             return not_found();
         }
+        if disk.files.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
         let used: usize = disk.files.values().map(Vec::len).sum();
         if disk.capacity.is_some_and(|capacity| used + bytes.len() > capacity) {
             let fits = disk.capacity.unwrap().saturating_sub(used).min(bytes.len());
@@ -242,6 +245,10 @@ impl FileSystem for SimulatedDisk {
             return Ok(None);
         }
         Ok(Some(Box::new(Lock { disk: self.clone(), path: path.to_owned() })))
+    }
+
+    fn is_locked_by(&self, _guard: &Guard, path: &Path) -> bool {
+        self.0.lock().unwrap().files.contains_key(path)
     }
 }
 
