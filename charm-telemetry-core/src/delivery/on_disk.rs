@@ -64,6 +64,8 @@ pub(super) fn tell_of_disk(spool: &mut Spool, shared: &Shared) {
              may send it once more"
         );
         shared.notice(NoticeKind::SpoolDegraded, &message);
+        // Who tries it again has to look when.
+        shared.wake_spiller.notify_one();
     }
 }
 

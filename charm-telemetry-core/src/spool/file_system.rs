@@ -124,3 +124,20 @@ impl FileSystem for RealFileSystem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_let_go_of_although_a_child_that_is_being_started_has_a_copy_of_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let guard = RealFileSystem.lock(&path, "for whom").unwrap().expect("nobody has it");
+        assert!(RealFileSystem.lock(&path, "").unwrap().is_none());
+        let copy = guard.downcast_ref::<Locked>().unwrap().0.try_clone().unwrap();
+        drop(guard);
+        assert!(RealFileSystem.lock(&path, "").unwrap().is_some());
+        drop(copy);
+    }
+}

@@ -50,14 +50,13 @@ impl Spool {
         }
     }
 
-    /// Deletes what could not be deleted before, if it is time to try.
-    pub(super) fn sweep(&mut self) {
-        if self.leftovers.retry_at.is_some_and(|at| Instant::now() >= at) {
-            self.sweep_now();
-        }
+    /// When there is something to be swept.
+    pub(crate) fn sweep_at(&self) -> Option<Instant> {
+        self.leftovers.retry_at
     }
 
-    pub(super) fn sweep_now(&mut self) {
+    /// Deletes what could not be deleted before.
+    pub(crate) fn sweep(&mut self) {
         let files = std::mem::take(&mut self.leftovers.files);
         for (path, bytes) in files {
             if let Err((left, _)) = try_delete(&*self.fs, &path) {

@@ -84,7 +84,8 @@ pub(super) fn claim(fs: &dyn FileSystem, path: PathBuf) -> io::Result<Option<Own
 /// Deletes a directory in which there is nothing but our lock.
 pub(super) fn discard(fs: &dyn FileSystem, dir: &OwnedDir) {
     let empty = fs.list(&dir.path).is_ok_and(|names| names.iter().all(|(name, _)| name == LOCK));
-    if empty && fs.remove(&dir.path.join(LOCK)).is_ok() {
+    let is_ours = empty && fs.is_locked_by(&dir.guard, &dir.path.join(LOCK));
+    if is_ours && fs.remove(&dir.path.join(LOCK)).is_ok() {
         // If it fails, an empty directory stays, and the next start tries again.
         drop(fs.remove_dir(&dir.path));
     }

@@ -163,7 +163,6 @@ impl Spool {
 
     /// Writes a batch. The losses are older batches that had to go for it.
     pub(crate) fn store(&mut self, batch: &Stored<'_>) -> io::Result<Vec<Loss>> {
-        self.sweep();
         let result = self.try_store(batch).or_else(|_| {
             // The directory may have been removed, or one file may be bad: once more, with nothing of the first try.
             self.forget_lost_dir();
@@ -243,7 +242,7 @@ impl Spool {
 
     /// Lets go of everything: whoever comes next, in this process or in another, takes over what is left.
     pub(crate) fn let_go(&mut self) {
-        self.sweep_now();
+        self.sweep();
         self.index.clear();
         (self.own, self.held, self.bytes) = (None, None, 0);
         for dir in std::mem::take(&mut self.dirs) {
@@ -253,7 +252,6 @@ impl Spool {
 
     /// Deletes a batch. Needs no space. A file that is gone already is deleted.
     pub(crate) fn remove(&mut self, key: Key) -> u64 {
-        self.sweep();
         let damaged = self.index.get(&key).is_some_and(|entry| entry.damaged);
         self.take_out(key, damaged.then_some("bad"))
     }

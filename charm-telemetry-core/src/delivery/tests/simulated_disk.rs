@@ -128,6 +128,11 @@ impl SimulatedDisk {
         self.0.lock().unwrap().locks.clear();
     }
 
+    /// How much room all files take.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.lock().unwrap().files.values().map(Vec::len).sum()
+    }
+
     /// How many files were written.
     pub(super) fn writes(&self) -> u64 {
         self.0.lock().unwrap().writes
