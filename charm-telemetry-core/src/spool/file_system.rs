@@ -7,6 +7,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 
@@ -37,6 +39,37 @@ pub(crate) trait FileSystem: Send + Sync + 'static {
 
 /// Holds a lock until it is dropped.
 pub(crate) type Guard = Box<dyn Any + Send>;
+
+const MOST_LOOKS: usize = 100;
+
+impl RealFileSystem {
+    /// Whether a process holds the lock of a file, without making or changing anything.
+    pub(super) fn is_owned(path: &Path) -> bool {
+        File::open(path).is_ok_and(|file| is_owned(&file).unwrap_or(false))
+    }
+}
+
+/// Whether somebody has it for himself alone, and not just looks, as we do here.
+fn is_owned(file: &File) -> io::Result<bool> {
+    let is_free = try_lock(file, FlockOperation::NonBlockingLockShared)?;
+    if is_free {
+        flock(file, FlockOperation::Unlock)?;
+    }
+    Ok(!is_free)
+}
+
+/// Whether a file is the one of this name.
+fn is_same(file: &File, path: &Path) -> io::Result<bool> {
+    let (ours, theirs) = (file.metadata()?, path.metadata()?);
+    Ok((ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()))
+}
+
+fn try_lock(file: &File, how: FlockOperation) -> io::Result<bool> {
+    match flock(file, how) {
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        locked => Ok(locked.map(|()| true)?),
+    }
+}
 
 /// The lock of a file.
 struct Locked(File);
@@ -102,26 +135,26 @@ impl FileSystem for RealFileSystem {
     fn lock(&self, path: &Path, note: &str) -> io::Result<Option<Guard>> {
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {
+        // Who only looks at a spool has a lock for a moment, and must not keep a start from taking it over.
+        for _ in 0..MOST_LOOKS {
+            if try_lock(&file, FlockOperation::NonBlockingLockExclusive)? {
                 // For people; nothing depends on it.
                 drop(file.write_all(note.as_bytes()));
-                Ok(Some(Box::new(Locked(file))))
+                // Whoever had it may have deleted it: then it keeps nobody out.
+                let is_there = is_same(&file, path)?;
+                return Ok(is_there.then(|| Box::new(Locked(file)) as Guard));
             }
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(error.into()),
+            if is_owned(&file)? {
+                return Ok(None);
+            }
+            thread::sleep(Duration::from_millis(1));
         }
+        Ok(None)
     }
 
     fn is_locked_by(&self, guard: &Guard, path: &Path) -> bool {
-        let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-        let ours = guard.downcast_ref::<Locked>().and_then(|locked| locked.0.metadata().ok());
-        match (ours, path.metadata()) {
-            (Some(ours), Ok(theirs)) => id(ours) == id(theirs),
-            // A disk that does not answer has not taken anything from us.
-            (_, Err(error)) => error.kind() != io::ErrorKind::NotFound,
-            (None, Ok(_)) => true,
-        }
+        let Some(Locked(file)) = guard.downcast_ref() else { return true };
+        is_same(file, path).unwrap_or_else(|error| error.kind() != io::ErrorKind::NotFound)
     }
 }
 
@@ -139,5 +172,26 @@ mod tests {
         drop(guard);
         assert!(RealFileSystem.lock(&path, "").unwrap().is_some());
         drop(copy);
+    }
+
+    #[test]
+    fn who_only_looks_keeps_nobody_from_a_lock_and_makes_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        assert!(!RealFileSystem::is_owned(&path));
+        assert!(!path.exists());
+        fs::write(&path, "for whom").unwrap();
+        let look = File::open(&path).unwrap();
+        flock(&look, FlockOperation::NonBlockingLockShared).unwrap();
+        let looker = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            drop(look);
+        });
+        let guard = RealFileSystem.lock(&path, "").unwrap().expect("it waits for who looks");
+        looker.join().unwrap();
+        assert!(RealFileSystem::is_owned(&path));
+        assert!(RealFileSystem.lock(&path, "").unwrap().is_none(), "it does not wait for who owns it");
+        drop(guard);
+        assert!(!RealFileSystem::is_owned(&path));
     }
 }

@@ -28,6 +28,6 @@ mod store;
 #[cfg(feature = "testing")]
 pub(crate) use file_system::Guard;
 pub(crate) use file_system::{FileSystem, RealFileSystem};
-pub use list::{SpoolError, SpoolFile, SpoolStatus, list, purge};
+pub use list::{SpoolContents, SpoolError, SpoolFile, SpoolStatus, list, purge};
 pub(crate) use loss::Loss;
 pub(crate) use store::{Key, Spool, SpoolSettings, Stored};

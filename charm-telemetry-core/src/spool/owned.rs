@@ -46,9 +46,14 @@ pub(super) fn create(
         let path = parent.join(name(identity, wall));
         fs.create_dir(&path)?;
         // Another process that starts now may look for orphans, and take ours for one before we lock it.
-        if let Some(guard) = fs.lock(&path.join(LOCK), address)? {
-            fs.sync_dir(parent)?;
-            return Ok(OwnedDir { path, guard });
+        match fs.lock(&path.join(LOCK), address) {
+            Ok(Some(guard)) => {
+                fs.sync_dir(parent)?;
+                return Ok(OwnedDir { path, guard });
+            }
+            // It may have been found empty and deleted already.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
     }
     Err(io::Error::new(io::ErrorKind::WouldBlock, "every new directory was taken at once"))
@@ -103,7 +108,8 @@ pub(super) fn siblings(fs: &dyn FileSystem, parent: &Path, identity: u64) -> io:
 /// The name of the lock file.
 pub(super) const LOCK: &str = "lock";
 
-fn prefix(identity: u64) -> String {
+/// How the name of a directory begins.
+pub(super) fn prefix(identity: u64) -> String {
     format!("{identity:016x}.")
 }
 
