@@ -17,4 +17,8 @@ mod secrets;
 #[cfg(feature = "otlp")]
 mod spool;
 #[cfg(feature = "otlp")]
+mod spool_contents;
+#[cfg(feature = "otlp")]
+mod spool_races;
+#[cfg(feature = "otlp")]
 mod transport;

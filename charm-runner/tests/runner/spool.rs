@@ -11,7 +11,7 @@ use crate::network::Receiver;
 use crate::project::{Done, Project, RUNNER, Running};
 
 /// A project whose spans go to this receiver as JSON, with a spool in its folder.
-fn project(receiver: &Receiver) -> Project {
+pub(crate) fn project(receiver: &Receiver) -> Project {
     project_to(&receiver.url("/v1/traces"))
 }
 
@@ -26,18 +26,18 @@ fn project_to(endpoint: &str) -> Project {
 }
 
 /// Runs it so many times.
-fn run(project: &Project, times: usize) {
+pub(crate) fn run(project: &Project, times: usize) {
     for _ in 0..times {
         project.run(&[]).assert_status(0);
     }
 }
 
-fn listed(project: &Project) -> Value {
+pub(crate) fn listed(project: &Project) -> Value {
     let done = project.call(&["spool", "list", "--json"]).assert_status(0);
     serde_json::from_str(&done.stdout).unwrap()
 }
 
-fn batches(project: &Project) -> Vec<PathBuf> {
+pub(crate) fn batches(project: &Project) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut dirs = vec![project.folder().join("state/spool")];
     while let Some(dir) = dirs.pop() {
@@ -54,13 +54,13 @@ fn batches(project: &Project) -> Vec<PathBuf> {
 }
 
 /// The ids of the spans in a file of the spool, which has them as JSON.
-fn ids_in(path: &Path) -> BTreeSet<String> {
+pub(crate) fn ids_in(path: &Path) -> BTreeSet<String> {
     let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
     let quoted = text.split(r#""spanId":""#).skip(1);
     quoted.map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
 }
 
-fn ids(spans: &[Value]) -> BTreeSet<String> {
+pub(crate) fn ids(spans: &[Value]) -> BTreeSet<String> {
     spans.iter().map(|span| span["spanId"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -191,7 +191,7 @@ fn a_damaged_file_is_set_aside_with_its_reason_and_the_rest_is_sent() {
     assert_eq!(list["waiting"], Value::Array(vec![]));
     let aside = &list["set_aside"][0];
     assert_eq!((&aside["status"], &aside["reason"]), (&"bad".into(), &"it is not a batch".into()));
-    assert_eq!((&aside["items"], &aside["exporter"]), (&4.into(), &"otlp".into()));
+    assert_eq!((&aside["damaged_items"], &aside["exporter"]), (&4.into(), &"otlp".into()));
     let words = project.call(&["spool", "list"]).assert_status(0).stdout;
     assert!(words.contains("Set aside") && words.contains("it is not a batch"), "{words}");
 }

@@ -14,7 +14,7 @@ use super::destination::Destination;
 use super::item::Item;
 use super::ledger::Place;
 use super::notice::NoticeKind;
-use super::on_disk::{load, lose, on_disk, quarantine, save_rest, store, take};
+use super::on_disk::{load, lose, on_disk, quarantine, save_rest, store, take, tell_of_disk};
 use super::outcomes::DeliveryState;
 use super::sending::{Fate, Sender};
 use super::shared::{Phase, Shared};
@@ -197,6 +197,7 @@ impl Engine {
             let kept = match flight.key {
                 Some(key) if flight.items.is_empty() => {
                     spool.remove(key);
+                    tell_of_disk(&mut spool, &shared);
                     None
                 }
                 Some(key) => save_rest(&mut spool, &shared, key, flight),
@@ -299,6 +300,7 @@ impl Engine {
                 }
                 Err(error) => shared.spool_failed(&error),
             }
+            tell_of_disk(&mut spool, &shared);
             shared.lock().spool_bytes = spool.bytes();
         };
         on_disk(adopt).await;
@@ -328,10 +330,14 @@ impl Engine {
             let mut state = shared.lock();
             state.spool_bytes = spool.bytes();
             state.ledger.drop_items(lost.len() as u64, Place::Memory, DropReason::ShutdownDeadline);
+            drop(state);
+            // Before the books are closed: who waits for that may start again at once.
+            spool.let_go();
         })
         .await;
-        self.shared.close();
+        // Before it, too: who waits for that may shut down what losses are reported by.
         self.sender.tell_of_losses().await;
+        self.shared.close();
     }
 }
 

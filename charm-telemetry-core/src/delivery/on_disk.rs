@@ -23,7 +23,7 @@ pub(super) fn take(shared: &Shared) -> Option<Flight> {
 pub(super) fn store(spool: &mut Spool, shared: &Shared, flight: Flight, wall: SystemTime) -> Option<Flight> {
     let Flight { sequence, batch_id, items, .. } = &flight;
     let stored = spool.store(&Stored { sequence: *sequence, batch_id: *batch_id, items, wall });
-    tell_of_names(spool, shared);
+    tell_of_disk(spool, shared);
     match stored {
         Ok(losses) => {
             shared.lock().ledger.spool(items.len() as u64);
@@ -45,24 +45,35 @@ pub(super) fn save_rest(spool: &mut Spool, shared: &Shared, key: Key, flight: Fl
     if flight.stale && spool.replace(key, flight.batch_id, &flight.items).is_err() {
         return Some(flight);
     }
-    tell_of_names(spool, shared);
+    tell_of_disk(spool, shared);
     spool.put_down();
     None
 }
 
-/// A file of which the name is not durable counts as spooled: only a power cut loses it. That is told.
-fn tell_of_names(spool: &mut Spool, shared: &Shared) {
+/// Tells what the disk does not do, and nothing is lost by for now. A file of which the name is not durable counts as
+/// spooled: only a power cut loses it. One that cannot be deleted is done with, as long as this process lives.
+pub(super) fn tell_of_disk(spool: &mut Spool, shared: &Shared) {
     if let Some(error) = spool.take_unsynced() {
         let message =
             format!("the spool cannot sync its directory: {error}; a power cut may lose what is spooled");
         shared.notice(NoticeKind::SpoolDegraded, &message);
     }
+    if let Some(error) = spool.take_undeleted() {
+        let message = format!(
+            "the spool cannot delete what is done with: {error}; it is tried again, and if that fails, the next start \
+             may send it once more"
+        );
+        shared.notice(NoticeKind::SpoolDegraded, &message);
+        // Who tries it again has to look when.
+        shared.wake_spiller.notify_one();
+    }
 }
 
 pub(super) fn load(spool: &mut Spool, shared: &Shared) -> Option<Flight> {
     lose(shared, spool.expire());
-    let loaded = spool.load_first()?;
-    let flight = match loaded {
+    let loaded = spool.load_first();
+    tell_of_disk(spool, shared);
+    let flight = match loaded? {
         Ok(loaded) => {
             shared.lock().ledger.adopt(loaded.surplus);
             lose(shared, loaded.lost);

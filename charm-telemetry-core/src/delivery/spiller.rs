@@ -26,6 +26,11 @@ impl Spiller {
         loop {
             let mut spool = self.spool.clone().lock_owned().await;
             let now = Instant::now();
+            if spool.sweep_at().is_some_and(|at| now >= at) {
+                on_disk(move || spool.sweep()).await;
+                continue;
+            }
+            let sweep_at = spool.sweep_at();
             let (spill, until) = {
                 let state = self.shared.lock();
                 if state.phase == Phase::Closed {
@@ -42,7 +47,7 @@ impl Spiller {
                 continue;
             }
             drop(spool);
-            match until {
+            match until.into_iter().chain(sweep_at).min() {
                 Some(until) => tokio::select! {
                     () = tokio::time::sleep_until(until) => {}
                     () = self.shared.wake_spiller.notified() => {}

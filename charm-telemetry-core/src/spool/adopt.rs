@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::format::{self, HEADER_BYTES, Header};
+use super::leftovers::SENT;
 use super::loss::Loss;
 use super::owned::{self, OwnedDir};
 use super::store::{BATCH, Entry, Key, MOST_ITEMS, Spool, TEMPORARY, parse_name};
@@ -48,8 +49,8 @@ impl Spool {
         let Ok(names) = self.fs.list(&dir.path) else { return };
         for (name, bytes) in names {
             let path = dir.path.join(&name);
-            if name.ends_with(&format!(".{TEMPORARY}")) {
-                drop(self.fs.remove(&path));
+            if is_ended_by(&name, TEMPORARY) || is_ended_by(&name, SENT) {
+                self.delete(&path, bytes);
             } else if let Some((sequence, items)) = parse_name(&name) {
                 let header = self.header_of(&path);
                 let expires = self.expires(header.map(|(header, _)| header), wall);
@@ -59,11 +60,13 @@ impl Spool {
                 let created = header.map_or(wall, |(header, _)| header.created);
                 let entry = Entry { name, items, bytes, created, expires, damaged: false, failed_reads: 0 };
                 self.index_adopted(key, entry, &dir.path);
-            } else if name.ends_with(&format!(".{BATCH}")) {
+            } else if is_ended_by(&name, BATCH) {
                 adoption.quarantined += 1;
-                self.set_aside(&path, "bad");
-            } else if [".bad", ".rejected", ".sent"].iter().any(|end| name.ends_with(end)) {
-                self.set_aside(&path.clone(), path.extension().and_then(|end| end.to_str()).unwrap_or("bad"));
+                self.set_aside(&path, bytes, "bad");
+            } else if let Some(extension) =
+                ["bad", "rejected"].into_iter().find(|end| is_ended_by(&name, end))
+            {
+                self.set_aside(&path, bytes, extension);
             }
         }
         self.dirs.push(dir);
@@ -79,7 +82,7 @@ impl Spool {
             if other.items < keep.items {
                 std::mem::swap(&mut keep, &mut other);
             }
-            self.delete(&dir.join(other.name));
+            self.delete(&dir.join(other.name), other.bytes);
         }
         self.bytes += keep.bytes;
         self.index.insert(key, keep);
@@ -101,4 +104,8 @@ impl Spool {
         let (header, items) = format::decode_header(&bytes).ok()?;
         Some((header, u64::from(items))).filter(|&(_, items)| items <= MOST_ITEMS)
     }
+}
+
+fn is_ended_by(name: &str, extension: &str) -> bool {
+    name.strip_suffix(extension).is_some_and(|start| start.ends_with('.'))
 }

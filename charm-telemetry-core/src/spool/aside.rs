@@ -36,11 +36,11 @@ impl Spool {
     }
 
     /// Gives a file that is of no use another name, so that it is not read again.
-    pub(super) fn set_aside(&mut self, path: &Path, extension: &str) {
+    pub(super) fn set_aside(&mut self, path: &Path, bytes: u64, extension: &str) {
         if self.aside < MOST_ASIDE && self.fs.rename(path, &path.with_extension(extension)).is_ok() {
             self.aside += 1;
         } else {
-            drop(self.fs.remove(path));
+            self.delete(path, bytes);
         }
     }
 }

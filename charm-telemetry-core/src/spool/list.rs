@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::file_system::{FileSystem, RealFileSystem};
 use super::format;
 use super::owned::{self, LOCK};
-use super::store::parse_name;
+use super::store::{MOST_ITEMS, parse_name};
 
 /// Why a spool could not be looked at.
 ///
@@ -57,17 +57,68 @@ pub struct SpoolFile {
     pub path: PathBuf,
     /// What it is.
     pub status: SpoolStatus,
-    /// How many items it holds, by its name.
+    /// How many items it says it holds: its beginning, or, if that is damaged, its name. [`Self::look`] counts them.
     pub items: u64,
     /// Its size.
     pub bytes: u64,
-    /// When it was written, by its time stamp.
+    /// When the first of its items came to the disk, by its own word, or, if it is damaged, by its time stamp.
     pub written: Option<Duration>,
     /// Whether a process that lives takes care of it.
     pub in_use: bool,
 }
 
+/// What is in a file of a spool.
+///
+/// ```
+/// # use charm_telemetry_core::spool;
+/// # let state = tempfile::tempdir()?;
+/// # let state_dir = state.path();
+/// # let dir = state_dir.join("spool/vendor/00000000000000ff.17-2a");
+/// # std::fs::create_dir_all(&dir)?;
+/// # std::fs::write(dir.join("00000000000000000007-512.batch"), "holiday pictures")?;
+/// let file = &spool::list(state_dir)?[0];
+/// let contents = file.look()?;
+/// assert_eq!((file.items, contents.items), (512, 0));
+/// assert_eq!(contents.damage.as_deref(), Some("it is not a batch"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SpoolContents {
+    /// How many items are whole, and can be sent.
+    pub items: u64,
+    /// What is wrong with it.
+    pub damage: Option<String>,
+}
+
 impl SpoolFile {
+    /// Reads the file and counts what is in it.
+    ///
+    /// # Errors
+    /// It cannot be read. One that is no longer there was sent or deleted meanwhile.
+    pub fn look(&self) -> io::Result<SpoolContents> {
+        let bytes = RealFileSystem.read(&self.path, self.bytes)?;
+        Ok(match format::decode(&bytes) {
+            Err(error) => SpoolContents { items: 0, damage: Some(error.to_string()) },
+            Ok(decoded) if !self.is_of(decoded.header.identity) => {
+                let damage = Some("it was written for another destination".to_owned());
+                SpoolContents { items: 0, damage }
+            }
+            Ok(decoded) => {
+                let (items, said) = (decoded.items.len() as u64, self.items);
+                let damage =
+                    (!decoded.complete).then(|| format!("it is damaged: {items} of {said} items are whole"));
+                SpoolContents { items, damage }
+            }
+        })
+    }
+
+    /// Whether it is sent by those to whom its directory belongs.
+    fn is_of(&self, identity: u64) -> bool {
+        let dir = self.path.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+        dir.is_none_or(|name| name.starts_with(&owned::prefix(identity)))
+    }
+
     /// Why it is not sent, for a file that was set aside: reads it.
     ///
     /// ```
@@ -84,20 +135,12 @@ impl SpoolFile {
     pub fn reason(&self) -> Option<String> {
         match self.status {
             SpoolStatus::Rejected => Some("the receiver refused it for good".to_owned()),
-            SpoolStatus::Bad => Some(match RealFileSystem.read(&self.path, self.bytes) {
+            SpoolStatus::Bad => Some(match self.look() {
                 Err(error) => format!("it cannot be read: {error}"),
-                Ok(bytes) => damage(&bytes, self.items),
+                Ok(contents) => contents.damage.unwrap_or_else(|| "it is whole".to_owned()),
             }),
             SpoolStatus::Waiting | SpoolStatus::Other => None,
         }
-    }
-}
-
-fn damage(bytes: &[u8], items: u64) -> String {
-    match format::decode(bytes) {
-        Err(error) => error.to_string(),
-        Ok(decoded) if decoded.complete => "it is whole, but was written for another destination".to_owned(),
-        Ok(decoded) => format!("it is damaged: {} of {items} items are whole", decoded.items.len()),
     }
 }
 
@@ -152,7 +195,7 @@ pub enum SpoolStatus {
 pub fn list(state_dir: &Path) -> Result<Vec<SpoolFile>, SpoolError> {
     let mut files = Vec::new();
     each_dir(state_dir, &mut |destination, dir| {
-        let in_use = matches!(owned::claim(&RealFileSystem, dir.to_owned()), Ok(None));
+        let in_use = RealFileSystem::is_owned(&dir.join(LOCK));
         files.extend(files_of(destination, dir, in_use));
     })?;
     files.sort_by(|a, b| (&a.destination, &a.path).cmp(&(&b.destination, &b.path)));
@@ -226,7 +269,12 @@ fn files_of(destination: &str, dir: &Path, in_use: bool) -> Vec<SpoolFile> {
     let describe = |(name, bytes): (String, u64)| {
         let path = dir.join(&name);
         let (status, items) = status_of(&name);
-        let written = path.metadata().and_then(|metadata| metadata.modified()).ok().and_then(since_epoch);
+        let head = RealFileSystem.read(&path, format::HEADER_BYTES as u64).ok();
+        let head = head.and_then(|bytes| format::decode_header(&bytes).ok());
+        let stamp = || path.metadata().and_then(|metadata| metadata.modified()).ok();
+        let written = head.map(|(header, _)| header.created).or_else(stamp).and_then(since_epoch);
+        let said = head.map(|(_, items)| u64::from(items)).filter(|&items| items <= MOST_ITEMS);
+        let items = said.unwrap_or(items);
         let (destination, address) = (destination.to_owned(), address.clone());
         SpoolFile { destination, address, path, status, items, bytes, written, in_use }
     };

@@ -18,6 +18,7 @@ mod adopt;
 mod aside;
 mod file_system;
 mod format;
+mod leftovers;
 mod list;
 mod loss;
 mod owned;
@@ -27,6 +28,6 @@ mod store;
 #[cfg(feature = "testing")]
 pub(crate) use file_system::Guard;
 pub(crate) use file_system::{FileSystem, RealFileSystem};
-pub use list::{SpoolError, SpoolFile, SpoolStatus, list, purge};
+pub use list::{SpoolContents, SpoolError, SpoolFile, SpoolStatus, list, purge};
 pub(crate) use loss::Loss;
 pub(crate) use store::{Key, Spool, SpoolSettings, Stored};

@@ -11,7 +11,25 @@ use super::file_system::{FileSystem, Guard};
 /// A directory whose lock we hold.
 pub(super) struct OwnedDir {
     pub(super) path: PathBuf,
-    _guard: Guard,
+    guard: Guard,
+}
+
+impl OwnedDir {
+    /// Whether it is still ours. Somebody may have put another directory in its place, or a copy: that one is locked,
+    /// unless another process was faster.
+    pub(super) fn is_still_ours(&mut self, fs: &dyn FileSystem, address: &str) -> bool {
+        let lock = self.path.join(LOCK);
+        if fs.is_locked_by(&self.guard, &lock) {
+            return true;
+        }
+        match fs.lock(&lock, address) {
+            Ok(Some(guard)) => self.guard = guard,
+            Ok(None) => return false,
+            // What is gone shows when it is used.
+            Err(_) => {}
+        }
+        true
+    }
 }
 
 /// Tries to make and lock a directory of our own below `parent`.
@@ -28,9 +46,14 @@ pub(super) fn create(
         let path = parent.join(name(identity, wall));
         fs.create_dir(&path)?;
         // Another process that starts now may look for orphans, and take ours for one before we lock it.
-        if let Some(guard) = fs.lock(&path.join(LOCK), address)? {
-            fs.sync_dir(parent)?;
-            return Ok(OwnedDir { path, _guard: guard });
+        match fs.lock(&path.join(LOCK), address) {
+            Ok(Some(guard)) => {
+                fs.sync_dir(parent)?;
+                return Ok(OwnedDir { path, guard });
+            }
+            // It may have been found empty and deleted already.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
     }
     Err(io::Error::new(io::ErrorKind::WouldBlock, "every new directory was taken at once"))
@@ -60,13 +83,14 @@ fn create_dirs(fs: &dyn FileSystem, path: &Path) -> io::Result<()> {
 
 /// Locks a directory, unless somebody else has.
 pub(super) fn claim(fs: &dyn FileSystem, path: PathBuf) -> io::Result<Option<OwnedDir>> {
-    Ok(fs.lock(&path.join(LOCK), "")?.map(|guard| OwnedDir { path, _guard: guard }))
+    Ok(fs.lock(&path.join(LOCK), "")?.map(|guard| OwnedDir { path, guard }))
 }
 
 /// Deletes a directory in which there is nothing but our lock.
 pub(super) fn discard(fs: &dyn FileSystem, dir: &OwnedDir) {
     let empty = fs.list(&dir.path).is_ok_and(|names| names.iter().all(|(name, _)| name == LOCK));
-    if empty && fs.remove(&dir.path.join(LOCK)).is_ok() {
+    let is_ours = empty && fs.is_locked_by(&dir.guard, &dir.path.join(LOCK));
+    if is_ours && fs.remove(&dir.path.join(LOCK)).is_ok() {
         // If it fails, an empty directory stays, and the next start tries again.
         drop(fs.remove_dir(&dir.path));
     }
@@ -84,7 +108,8 @@ pub(super) fn siblings(fs: &dyn FileSystem, parent: &Path, identity: u64) -> io:
 /// The name of the lock file.
 pub(super) const LOCK: &str = "lock";
 
-fn prefix(identity: u64) -> String {
+/// How the name of a directory begins.
+pub(super) fn prefix(identity: u64) -> String {
     format!("{identity:016x}.")
 }
 

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::file_system::FileSystem;
 use super::format::{self, Decoded, Header};
+use super::leftovers::Leftovers;
 use super::loss::Loss;
 use super::owned::{self, OwnedDir};
 use crate::delivery::{Item, SpoolConfig};
@@ -44,8 +45,11 @@ pub(crate) struct Spool {
     retry_at: Option<Instant>,
     /// After a failure to read: when it is tried again.
     read_at: Option<Instant>,
+    pub(super) leftovers: Leftovers,
     /// How many files were set aside.
     pub(super) aside: usize,
+    /// How many files were begun.
+    tries: u64,
     /// Whether the names of files could once not be made durable, and why, until somebody asks.
     is_unsynced: bool,
     unsynced: Option<io::Error>,
@@ -114,7 +118,9 @@ impl Spool {
             held: None,
             retry_at: None,
             read_at: None,
+            leftovers: Leftovers::default(),
             aside: 0,
+            tries: 0,
             is_unsynced: false,
             unsynced: None,
         }
@@ -170,12 +176,14 @@ impl Spool {
     /// nothing in it could be read, and it is set aside. `None`: there is none, or none before [`Self::read_at`].
     pub(crate) fn load_first(&mut self) -> Option<Result<Loaded, Loss>> {
         let (&key, entry) = self.index.first_key_value()?;
+        let is_ours = self.dirs[key.dir].is_still_ours(&*self.fs, &self.settings.address);
         let path = self.path(key, &entry.name);
         let read = self.fs.read(&path, entry.bytes);
-        if let Err(error) = &read
-            && error.kind() != io::ErrorKind::NotFound
-            && self.may_be_read_later(key)
-        {
+        let gone = matches!(&read, Err(error) if error.kind() == io::ErrorKind::NotFound);
+        if !is_ours && !gone {
+            return Some(Err(self.forget(key)));
+        }
+        if read.is_err() && !gone && self.may_be_read_later(key) {
             return None;
         }
         let decoded = read.ok().and_then(|bytes| format::decode(&bytes).ok());
@@ -183,17 +191,21 @@ impl Spool {
             !decoded.items.is_empty() && decoded.header.identity == self.settings.identity
         };
         let Some(decoded) = decoded.filter(usable) else {
-            let items = self.take_out(key, Some("bad"));
-            return Some(Err(Loss {
-                items,
-                known: Vec::new(),
-                reason: DropReason::Corrupt,
-                quarantined: true,
-            }));
+            let (quarantined, known) = (!gone, Vec::new());
+            let items = self.take_out(key, quarantined.then_some("bad"));
+            return Some(Err(Loss { items, known, reason: DropReason::Corrupt, quarantined }));
         };
         self.held = Some(key);
         let (surplus, lost) = self.recount(key, &decoded);
         Some(Ok(Loaded { key, batch_id: decoded.header.batch_id, items: decoded.items, surplus, lost }))
+    }
+
+    /// Gives up a batch that another process has in hand now.
+    fn forget(&mut self, key: Key) -> Loss {
+        let entry = self.index.remove(&key);
+        self.bytes -= entry.as_ref().map_or(0, |entry| entry.bytes);
+        let items = entry.map_or(0, |entry| entry.items);
+        Loss { items, known: Vec::new(), reason: DropReason::Corrupt, quarantined: false }
     }
 
     /// A disk may fail for a moment; a file that fails for longer must not hide the others.
@@ -228,6 +240,16 @@ impl Spool {
         self.held = None;
     }
 
+    /// Lets go of everything: whoever comes next, in this process or in another, takes over what is left.
+    pub(crate) fn let_go(&mut self) {
+        self.sweep();
+        self.index.clear();
+        (self.own, self.held, self.bytes) = (None, None, 0);
+        for dir in std::mem::take(&mut self.dirs) {
+            owned::discard(&*self.fs, &dir);
+        }
+    }
+
     /// Deletes a batch. Needs no space. A file that is gone already is deleted.
     pub(crate) fn remove(&mut self, key: Key) -> u64 {
         let damaged = self.index.get(&key).is_some_and(|entry| entry.damaged);
@@ -240,9 +262,9 @@ impl Spool {
         self.bytes -= entry.bytes;
         let path = self.path(key, &entry.name);
         if let Some(extension) = aside {
-            self.set_aside(&path, extension);
+            self.set_aside(&path, entry.bytes, extension);
         } else {
-            self.delete(&path);
+            self.delete(&path, entry.bytes);
         }
         self.discard_if_done(key.dir);
         entry.items
@@ -255,15 +277,22 @@ impl Spool {
         let header = self.header(batch_id, created);
         let (name, bytes) = self.write(&dir, key.sequence, &header, items)?;
         if let Some(entry) = self.index.get_mut(&key) {
+            let is_overwritten = entry.name == name;
             let old = dir.join(std::mem::replace(&mut entry.name, name));
-            self.bytes = self.bytes - entry.bytes + bytes;
-            (entry.items, entry.bytes) = (items.len() as u64, bytes);
-            self.delete(&old);
+            let old_bytes = std::mem::replace(&mut entry.bytes, bytes);
+            entry.items = items.len() as u64;
+            self.bytes = self.bytes - old_bytes + bytes;
+            if !is_overwritten {
+                self.delete(&old, old_bytes);
+            }
         }
         Ok(())
     }
 
     fn try_store(&mut self, batch: &Stored<'_>) -> io::Result<Vec<Loss>> {
+        if self.leftovers.bytes() > self.settings.config.max_bytes {
+            return Err(io::Error::new(io::ErrorKind::StorageFull, "files that cannot be deleted fill it"));
+        }
         let own = self.own_dir(batch.wall)?;
         let dir = self.dirs[own].path.clone();
         let header = self.header(batch.batch_id, batch.wall);
@@ -293,11 +322,14 @@ impl Spool {
     ) -> io::Result<(String, u64)> {
         let bytes = format::encode(header, items);
         let name = format!("{sequence:020}-{}.{BATCH}", items.len());
-        let (temporary, path) = (dir.join(format!("{name}.{TEMPORARY}")), dir.join(&name));
+        // No name twice: the file of a failed try may still be there.
+        self.tries += 1;
+        let temporary = dir.join(format!("{name}.{}.{TEMPORARY}", self.tries));
+        let path = dir.join(&name);
         let written =
             self.fs.write_synced(&temporary, &bytes).and_then(|()| self.fs.rename(&temporary, &path));
         if let Err(error) = written {
-            drop(self.fs.remove(&temporary));
+            self.delete(&temporary, bytes.len() as u64);
             return Err(error);
         }
         // From here on the file counts: if its name is not durable, the batch is lost by a power cut, not by a crash.
@@ -314,7 +346,9 @@ impl Spool {
     }
 
     pub(super) fn own_dir(&mut self, wall: SystemTime) -> io::Result<usize> {
-        if let Some(own) = self.own {
+        if let Some(own) =
+            self.own.filter(|&own| self.dirs[own].is_still_ours(&*self.fs, &self.settings.address))
+        {
             return Ok(own);
         }
         let missing = || {
@@ -345,13 +379,6 @@ impl Spool {
         self.dirs[key.dir].path.join(name)
     }
 
-    /// A file that cannot be deleted would be sent again by the next start; another name keeps it from that.
-    pub(super) fn delete(&self, path: &Path) {
-        if self.fs.remove(path).is_err() {
-            drop(self.fs.rename(path, &path.with_extension("sent")));
-        }
-    }
-
     pub(super) fn discard_if_done(&mut self, dir: usize) {
         let done = self.own != Some(dir) && !self.index.keys().any(|key| key.dir == dir);
         if done {
@@ -363,9 +390,7 @@ impl Spool {
 /// Leaves no empty directory behind.
 impl Drop for Spool {
     fn drop(&mut self) {
-        for dir in &self.dirs {
-            owned::discard(&*self.fs, dir);
-        }
+        self.let_go();
     }
 }
 

@@ -12,6 +12,7 @@ mod options;
 mod payloads;
 mod rate_limits;
 mod script;
+mod spool_losses;
 mod strict;
 mod strictness;
 mod values;

@@ -200,6 +200,8 @@ type Decide = Box<dyn Fn(&[u64], Duration) -> Reply + Send + Sync>;
 pub(super) struct Receiver {
     decide: Decide,
     started: Instant,
+    /// Nothing is taken before then.
+    down_until: Mutex<Instant>,
     log: Mutex<Log>,
 }
 
@@ -212,12 +214,18 @@ struct Log {
 
 impl Receiver {
     pub(super) fn new(decide: impl Fn(&[u64], Duration) -> Reply + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { decide: Box::new(decide), started: Instant::now(), log: Mutex::default() })
+        let (started, down_until) = (Instant::now(), Mutex::new(Instant::now()));
+        Arc::new(Self { decide: Box::new(decide), started, down_until, log: Mutex::default() })
     }
 
     /// Answers with this status to everything.
     pub(super) fn always(status: u16) -> Arc<Self> {
         Self::new(move |_, _| Ok(Response::new(status)))
+    }
+
+    /// Answers 503 for so long from now on.
+    pub(super) fn fail_for(&self, time: Duration) {
+        *self.down_until.lock().unwrap() = Instant::now() + time;
     }
 
     /// Which items were taken, however often.
@@ -247,7 +255,8 @@ impl Receiver {
             assert_eq!(item, &serde_json::from_str::<serde_json::Value>(&payload(number)).unwrap());
         }
         let at = self.started.elapsed();
-        let reply = (self.decide)(&numbers, at);
+        let is_down = Instant::now() < *self.down_until.lock().unwrap();
+        let reply = if is_down { Ok(Response::new(503)) } else { (self.decide)(&numbers, at) };
         let mut log = self.log.lock().unwrap();
         log.requests.push((at, numbers.clone()));
         if reply.as_ref().is_ok_and(Response::is_success) {

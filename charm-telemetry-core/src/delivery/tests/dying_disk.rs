@@ -114,4 +114,8 @@ impl FileSystem for DyingDisk {
     fn lock(&self, path: &Path, note: &str) -> io::Result<Option<Guard>> {
         RealFileSystem.lock(path, note)
     }
+
+    fn is_locked_by(&self, guard: &Guard, path: &Path) -> bool {
+        RealFileSystem.is_locked_by(guard, path)
+    }
 }

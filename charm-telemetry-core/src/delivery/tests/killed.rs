@@ -33,7 +33,7 @@ const CHILD_DIR: &str = "CHARM_TEST_KILLED_DIR";
 const CHILD_FIRST: &str = "CHARM_TEST_KILLED_FIRST";
 const CHILD_DEATH: &str = "CHARM_TEST_KILLED_DEATH";
 
-struct To(String);
+pub(super) struct To(pub(super) String);
 
 impl Destination for To {
     fn name(&self) -> &'static str {
@@ -61,7 +61,7 @@ impl Destination for To {
     }
 }
 
-fn config(dir: &str) -> DeliveryConfig {
+pub(super) fn config(dir: &str) -> DeliveryConfig {
     DeliveryConfig {
         first_backoff: Duration::from_millis(1),
         max_backoff: Duration::from_millis(5),

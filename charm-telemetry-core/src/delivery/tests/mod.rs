@@ -13,6 +13,7 @@ mod dying_disk;
 mod faulty_disk;
 #[cfg(target_os = "linux")]
 mod gate;
+mod idle;
 mod killed;
 mod losses;
 mod over_http;
@@ -23,7 +24,10 @@ mod shutting_down;
 mod simulated_disk;
 mod spool_faults;
 mod stuck;
+mod swapped;
+mod undeletable;
 #[cfg(target_os = "linux")]
 mod unreachable;
+mod vanished;
 mod vendor_faults;
 mod vendor_panics;

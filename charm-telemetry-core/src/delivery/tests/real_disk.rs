@@ -3,7 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use super::bench::{HOUR, Receiver, Setup};
+use super::bench::{HOUR, Receiver, Setup, item};
+use super::killed::{To, config};
+use crate::delivery::Delivery;
 use crate::spool::{SpoolStatus, list, purge};
 
 #[tokio::test(start_paused = true)]
@@ -59,4 +61,18 @@ async fn a_directory_that_may_not_be_entered_means_memory_and_nothing_is_lost() 
     bench.send(0..25);
     bench.until_done(2 * HOUR).await;
     assert_eq!(receiver.taken().len(), 25);
+}
+
+#[test]
+fn when_a_shutdown_returns_its_spool_is_free_for_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    for start in 0..30 {
+        // Nobody listens there.
+        let destination = To("http://127.0.0.1:1/".to_owned());
+        let delivery = Delivery::start(destination, config(dir.path().to_str().unwrap())).unwrap();
+        delivery.send(item(start));
+        let report = delivery.shutdown(Duration::from_secs(20));
+        assert_eq!((report.outcomes.adopted, report.outcomes.spooled), (start, start + 1), "{report}");
+        assert!(list(dir.path()).unwrap().iter().all(|file| !file.in_use), "start {start}");
+    }
 }

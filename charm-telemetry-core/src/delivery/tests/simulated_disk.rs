@@ -128,6 +128,11 @@ impl SimulatedDisk {
         self.0.lock().unwrap().locks.clear();
     }
 
+    /// How much room all files take.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.lock().unwrap().files.values().map(Vec::len).sum()
+    }
+
     /// How many files were written.
     pub(super) fn writes(&self) -> u64 {
         self.0.lock().unwrap().writes
@@ -161,6 +166,9 @@ impl FileSystem for SimulatedDisk {
         let mut disk = self.step(Step::Write, path)?;
         if !disk.dirs.contains(path.parent().unwrap()) {
             return not_found();
+        }
+        if disk.files.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
         }
         let used: usize = disk.files.values().map(Vec::len).sum();
         if disk.capacity.is_some_and(|capacity| used + bytes.len() > capacity) {
@@ -242,6 +250,10 @@ impl FileSystem for SimulatedDisk {
             return Ok(None);
         }
         Ok(Some(Box::new(Lock { disk: self.clone(), path: path.to_owned() })))
+    }
+
+    fn is_locked_by(&self, _guard: &Guard, path: &Path) -> bool {
+        self.0.lock().unwrap().files.contains_key(path)
     }
 }
 

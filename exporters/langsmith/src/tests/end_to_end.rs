@@ -11,7 +11,9 @@ use charm_telemetry_core::{DropReason, Environment, LlmEnd, LlmStart, Manager, T
 use serde_json::json;
 
 use super::checker::Run;
-use super::support::{KEY, exporter, finish, ingested, judge, langsmith, plain, recorded_run, runs, runs_of};
+use super::support::{
+    KEY, PATIENCE, exporter, finish, ingested, judge, langsmith, plain, recorded_run, runs, runs_of,
+};
 
 const ZSTD: &str = r#"{"instance_flags":{"zstd_compression_enabled":true}}"#;
 
@@ -188,7 +190,8 @@ fn what_a_dead_server_did_not_take_is_counted_exactly_and_sent_by_the_next_start
     }
     harness.run_end(&json!({})).unwrap();
     let delivery = harness.exporter().sending.0.as_ref().unwrap().delivery().clone();
-    harness.shutdown(Duration::from_secs(2)).unwrap();
+    // It does not wait for so long: the time is for a disk that many use.
+    harness.shutdown(PATIENCE).unwrap();
     let report = delivery.report();
     assert!(report.outcomes.is_balanced());
     assert_eq!((report.outcomes.accepted, report.outcomes.spooled), (RUNS, RUNS), "{report}");

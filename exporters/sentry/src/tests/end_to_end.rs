@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use super::strict::Envelope;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A manager with this exporter, before this receiver.
-fn start(receiver: &ReceiverDouble, state: &Path, variables: &[(&str, &str)]) -> Manager {
+pub(super) fn start(receiver: &ReceiverDouble, state: &Path, variables: &[(&str, &str)]) -> Manager {
     let dsn = receiver.url("/42").replacen("http://", "http://public:sesame@", 1);
     let mut environment = Environment::from_pairs(variables.iter().copied());
     environment.set("SENTRY_DSN", dsn);
@@ -27,7 +27,7 @@ fn start(receiver: &ReceiverDouble, state: &Path, variables: &[(&str, &str)]) ->
 }
 
 /// A run with a model, a tool that fails and a tool that works. `PROMPT`, `ANSWER`, .. are content.
-fn run(manager: &Manager) {
+pub(super) fn run(manager: &Manager) {
     let run = manager.start_run(&json!({"input": "PROMPT"}));
     let mut llm = run.llm_call(LlmStart::new("gpt-4o").provider("openai").input(&"PROMPT"));
     llm.token("ANSWER");
@@ -44,7 +44,7 @@ fn finish(manager: Manager, receiver: &ReceiverDouble) -> Vec<Envelope> {
     receiver.take_requests().iter().map(read).collect()
 }
 
-fn read(request: &RecordedRequest) -> Envelope {
+pub(super) fn read(request: &RecordedRequest) -> Envelope {
     assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/api/42/envelope/"));
     assert_eq!(request.header("content-type"), Some("application/x-sentry-envelope"));
     assert_eq!(request.header("content-encoding"), Some("gzip"));
@@ -58,12 +58,12 @@ fn read(request: &RecordedRequest) -> Envelope {
 }
 
 /// Every payload of this type that arrived.
-fn payloads<'a>(envelopes: &'a [Envelope], kind: &str) -> Vec<&'a Value> {
+pub(super) fn payloads<'a>(envelopes: &'a [Envelope], kind: &str) -> Vec<&'a Value> {
     let of_kind = envelopes.iter().filter(|envelope| envelope.type_of(0) == kind);
     of_kind.map(|envelope| &envelope.items[0].1).collect()
 }
 
-fn spans(envelopes: &[Envelope]) -> Vec<Value> {
+pub(super) fn spans(envelopes: &[Envelope]) -> Vec<Value> {
     let lists = payloads(envelopes, "span").into_iter().map(|payload| payload["items"].as_array().unwrap());
     lists.flatten().cloned().collect()
 }
