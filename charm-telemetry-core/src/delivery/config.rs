@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::notice::DeliveryNotice;
 use super::tls;
+use super::tls_options::TlsOptions;
 use crate::descriptor::VariableDescriptor;
 use crate::environment::{Environment, EnvironmentReader, VariableProblem};
 use crate::value::{ByteSize, parse_duration};
@@ -43,6 +44,8 @@ pub struct DeliveryConfig {
     pub pause: Duration,
     /// Where batches go that cannot be delivered.
     pub spool: SpoolConfig,
+    /// Certificates of this destination alone. `None`: it shares the HTTP client of all.
+    pub tls: Option<TlsOptions>,
     /// Where notices go. Unless set: to the manager whose exporter starts the delivery, as [`Notice::Delivery`]; where
     /// there is no manager, one line on stderr.
     ///
@@ -96,6 +99,7 @@ impl Default for DeliveryConfig {
             max_retry_after: Duration::from_mins(5),
             pause: Duration::from_mins(1),
             spool: SpoolConfig::default(),
+            tls: None,
             tell: None,
         }
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use charm_telemetry_core::trace::{FinishedSpan, SpanKind};
 
-use crate::encode::{error_type, input_tokens, known_name, operation};
+use crate::encode::{error_type, known_name, operation};
 use crate::semconv;
 use crate::wire::{Attribute, Histogram, Point, attribute};
 
@@ -162,8 +162,8 @@ impl Metrics {
 
     #[expect(clippy::cast_precision_loss, reason = "no call has 2^52 tokens")]
     fn record_tokens(&mut self, span: &FinishedSpan, attributes: &Attributes) {
-        let output = span.usage.and_then(|usage| usage.output_tokens);
-        for (kind, tokens) in [("input", input_tokens(span)), ("output", output)] {
+        let Some(usage) = span.usage else { return };
+        for (kind, tokens) in [("input", usage.input_tokens), ("output", usage.output_tokens)] {
             let Some(tokens) = tokens else { continue };
             let mut attributes = attributes.clone();
             attributes.push((semconv::TOKEN_TYPE, kind.to_owned()));

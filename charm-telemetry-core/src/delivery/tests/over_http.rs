@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use super::bench::{TestDestination, item, join, lost};
+use crate::delivery::tls;
 use crate::delivery::transport::{HttpTransport, Transport, TransportError, WireRequest};
 use crate::delivery::{
     Body, Delivery, DeliveryConfig, DeliveryHandle, Destination, EncodeError, Encoding, Item, Limits,
@@ -309,7 +310,9 @@ fn call_url(url: &str) -> Result<Response, TransportError> {
 
 fn call_request(request: Request) -> Result<Response, TransportError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let transport: &'static HttpTransport = Box::leak(Box::new(HttpTransport::new().unwrap()));
+    // One of its own: its connections end with the runtime of this test.
+    let config = tls::config(tls::trusted().unwrap(), None).unwrap();
+    let transport = HttpTransport::with(config, tls::CERT_FILE).unwrap();
     let wire = WireRequest { request, body: b"[]".to_vec() };
     runtime.block_on(transport.send(wire, Duration::from_secs(5)))
 }
