@@ -43,7 +43,7 @@ struct Own {
 }
 
 /// A variable that names a file in PEM, and what it says.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TlsFile<'a> {
     /// The variable.
     pub variable: &'static str,
@@ -52,7 +52,7 @@ pub struct TlsFile<'a> {
 }
 
 /// The files that a destination may have of its own.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TlsFiles<'a> {
     /// Certificates to trust, in place of the bundled ones and those of `SSL_CERT_FILE`.
     pub authority: TlsFile<'a>,
