@@ -190,7 +190,8 @@ fn header_value(name: &str, text: &HeaderText) -> Result<HeaderValue, TransportE
     }
 }
 
-/// What the receiver says of the certificate that it was given or missed. It believes nothing else of us.
+/// What a receiver says of the certificate that it was given or missed. `DecryptError`: its signature is wrong, as when an
+/// authority was made anew under its old name.
 fn is_about_our_certificate(alert: AlertDescription) -> bool {
     use AlertDescription as Alert;
     matches!(
@@ -204,6 +205,7 @@ fn is_about_our_certificate(alert: AlertDescription) -> bool {
             | Alert::CertificateUnknown
             | Alert::UnknownCA
             | Alert::AccessDenied
+            | Alert::DecryptError
     )
 }
 

@@ -171,7 +171,7 @@ impl Otlp {
             not_served: destination.not_served(),
             handle: Delivery::start(destination, config)?,
             protocol,
-            counts: Metrics::new(delta, nanos(SystemTime::now())),
+            counts: Metrics::new(delta, self.aggregation.unwrap_or_default(), nanos(SystemTime::now())),
             interval: self.metric_interval.map_or(METRIC_INTERVAL, |millis| millis.0),
             last_export: Instant::now(),
         })

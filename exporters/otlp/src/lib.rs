@@ -10,6 +10,7 @@
 mod classify;
 mod encode;
 mod endpoint;
+mod exponential;
 mod exporter;
 mod json;
 mod messages;
@@ -35,7 +36,7 @@ use charm_telemetry_core::{Secret, charm_exporter};
 
 use crate::endpoint::Endpoint;
 use crate::exporter::Sender;
-use crate::options::{Capture, Compression, Millis, Protocol, Signal, Temporality};
+use crate::options::{Aggregation, Capture, Compression, Millis, Protocol, Signal, Temporality};
 
 /// Sends runs as OpenTelemetry spans and GenAI metrics over OTLP/HTTP: to a Collector, Phoenix, Langfuse, MLflow and others.
 #[expect(clippy::struct_excessive_bools, reason = "each is a variable of its own")]
@@ -116,6 +117,9 @@ pub struct Otlp {
     /// `cumulative` (if nothing is said) or `delta`.
     #[env("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE")]
     temporality: Option<Temporality>,
+    /// `explicit_bucket_histogram` (if nothing is said), with the bounds of the conventions, or `base2_exponential_bucket_histogram`.
+    #[env("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION")]
+    aggregation: Option<Aggregation>,
     /// `none`: no spans are sent.
     #[env("OTEL_TRACES_EXPORTER")]
     traces_exporter: Option<Signal>,
