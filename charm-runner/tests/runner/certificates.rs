@@ -112,3 +112,16 @@ fn a_file_that_cannot_be_used_is_told_before_anything_starts() {
         }
     }
 }
+
+#[test]
+fn the_path_of_a_key_is_no_secret_in_an_env_file_either() {
+    let authority = Authority::new();
+    let project = project("https://127.0.0.1:9/v1/traces", &authority);
+    project.file(".env", &format!("{CERTIFICATE}=ours.pem\n{KEY}=shown/client.key\n"));
+    let done = project.call(&["validate"]).assert_status(78);
+    assert!(
+        done.stderr.contains(&format!("`{KEY}` names `shown/client.key`: there is no")),
+        "{}",
+        done.stderr
+    );
+}
