@@ -45,9 +45,12 @@ impl EnvFile {
     }
 }
 
-/// Whether a variable of this name holds a secret, by the words in its name.
+/// Whether a variable of this name holds a secret, by the words in its name. OpenTelemetry's of a client's key hold the path
+/// of a file, which messages have to show.
 pub(crate) fn sounds_secret(name: &str) -> bool {
-    name.split('_').any(|word| SECRET_WORDS.iter().any(|secret| word.eq_ignore_ascii_case(secret)))
+    let is_path = name.starts_with("OTEL_EXPORTER_OTLP_") && name.ends_with("CLIENT_KEY");
+    !is_path
+        && name.split('_').any(|word| SECRET_WORDS.iter().any(|secret| word.eq_ignore_ascii_case(secret)))
 }
 
 /// What has not been read yet.
@@ -241,6 +244,7 @@ mod tests {
         assert!(
             sounds_secret("OPENAI_API_KEY") && sounds_secret("db_password") && sounds_secret("SENTRY_DSN")
         );
+        assert!(!sounds_secret("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY"), "it is the path of one");
         assert!(!sounds_secret("MONKEY") && !sounds_secret("MODEL") && !sounds_secret("KEYBOARD_LAYOUT"));
     }
 }

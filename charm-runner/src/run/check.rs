@@ -71,8 +71,11 @@ pub(crate) fn shutdown_deadline(environment: &Environment) -> Result<Duration, P
     let text = text.trim().trim_end_matches('s');
     let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     seconds
-        .map(|deadline: Duration| deadline.min(LONGEST_DEADLINE))
-        .ok_or_else(|| Problem::error(format!("`{SHUTDOWN_VARIABLE}` is not a number of seconds; try `5`")))
+        .filter(|deadline: &Duration| !deadline.is_zero())
+        .map(|deadline| deadline.min(LONGEST_DEADLINE))
+        .ok_or_else(|| {
+            Problem::error(format!("`{SHUTDOWN_VARIABLE}` is not a number of seconds above 0; try `5`"))
+        })
 }
 
 #[cfg(test)]
@@ -84,6 +87,6 @@ mod tests {
         let of = |text| shutdown_deadline(&Environment::from_pairs([(SHUTDOWN_VARIABLE, text)]));
         assert_eq!(of("1e19").unwrap(), LONGEST_DEADLINE);
         assert_eq!(of("2.5s").unwrap(), Duration::from_millis(2500));
-        assert!(of("-1").is_err() && of("soon").is_err());
+        assert!(of("0").is_err() && of("-1").is_err() && of("soon").is_err());
     }
 }

@@ -11,7 +11,9 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
 use rustls::pki_types::PrivateKeyDer;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoClientAuth, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 /// How long a receiver waits for the rest of a request.
@@ -55,6 +57,13 @@ impl Receiver {
     /// Speaks TLS with a certificate for `receiver.test` and 127.0.0.1.
     pub(crate) fn tls(authority: &Authority) -> Self {
         let mut receiver = Self::with(Desk { tls: Some(authority.server()), ..Desk::default() });
+        receiver.open();
+        receiver
+    }
+
+    /// The same, for clients with a certificate of this authority alone.
+    pub(crate) fn mutual_tls(authority: &Authority) -> Self {
+        let mut receiver = Self::with(Desk { tls: Some(authority.server_for_clients()), ..Desk::default() });
         receiver.open();
         receiver
     }
@@ -111,7 +120,12 @@ impl Desk {
             Some(config) => {
                 let connection = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
                 let mut stream = StreamOwned::new(connection, stream);
-                self.answer(&mut stream)?;
+                if let Err(error) = self.answer(&mut stream) {
+                    // What has come is read, or the system would reset the connection before the alert is read.
+                    stream.sock.shutdown(Shutdown::Write)?;
+                    io::copy(&mut stream.sock, &mut io::sink())?;
+                    return Err(error);
+                }
                 stream.conn.send_close_notify();
                 stream.flush()
             }
@@ -149,16 +163,38 @@ impl Authority {
         self.0.pem()
     }
 
-    fn server(&self) -> Arc<ServerConfig> {
+    /// A client's certificate and its key, as files have them.
+    pub(crate) fn client(&self) -> [String; 2] {
+        let (certificate, key) = self.signed(&["client.test"]);
+        [certificate.pem(), key.serialize_pem()]
+    }
+
+    fn signed(&self, names: &[&str]) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
-        let names = vec!["receiver.test".to_owned(), "127.0.0.1".to_owned()];
-        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.0).unwrap();
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        (CertificateParams::new(names).unwrap().signed_by(&key, &self.0).unwrap(), key)
+    }
+
+    fn server(&self) -> Arc<ServerConfig> {
+        self.server_with(Arc::new(NoClientAuth))
+    }
+
+    fn server_for_clients(&self) -> Arc<ServerConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        self.server_with(
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap(),
+        )
+    }
+
+    fn server_with(&self, verifier: Arc<dyn ClientCertVerifier>) -> Arc<ServerConfig> {
+        let (certificate, key) = self.signed(&["receiver.test", "127.0.0.1"]);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let config =
-            config.unwrap().with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key);
-        Arc::new(config.unwrap())
+        let config = config.unwrap().with_client_cert_verifier(verifier);
+        Arc::new(config.with_single_cert(vec![certificate.der().clone()], key).unwrap())
     }
 }
 

@@ -210,7 +210,9 @@ impl Attempt {
     fn unanswered(&self, error: &TransportError) -> Verdict {
         let message = format!("{error}; it is sent again");
         match error {
-            TransportError::Certificate(_) | TransportError::Invalid(_) => {
+            TransportError::Certificate(..)
+            | TransportError::ClientCertificate(_)
+            | TransportError::Invalid(_) => {
                 self.shared.notice(NoticeKind::Paused, &message);
                 Verdict::Paused
             }

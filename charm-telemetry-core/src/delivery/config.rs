@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::notice::DeliveryNotice;
 use super::tls;
+use super::tls_options::TlsOptions;
 use crate::descriptor::VariableDescriptor;
 use crate::environment::{Environment, EnvironmentReader, VariableProblem};
 use crate::value::{ByteSize, parse_duration};
@@ -43,6 +44,8 @@ pub struct DeliveryConfig {
     pub pause: Duration,
     /// Where batches go that cannot be delivered.
     pub spool: SpoolConfig,
+    /// Certificates of this destination alone. `None`: it shares the HTTP client of all.
+    pub tls: Option<TlsOptions>,
     /// Where notices go. Unless set: to the manager whose exporter starts the delivery, as [`Notice::Delivery`]; where
     /// there is no manager, one line on stderr.
     ///
@@ -96,6 +99,7 @@ impl Default for DeliveryConfig {
             max_retry_after: Duration::from_mins(5),
             pause: Duration::from_mins(1),
             spool: SpoolConfig::default(),
+            tls: None,
             tell: None,
         }
     }
@@ -180,10 +184,10 @@ impl DeliveryConfig {
         let mut config = Self::default();
         let mut reader = Reader { environment, problems: Vec::new() };
         reader.read(SHARED[0], parse_bytes, &mut config.spool.max_bytes);
-        reader.read(SHARED[1], parse_duration, &mut config.spool.max_age);
-        reader.read(SHARED[2], parse_duration, &mut config.request_timeout);
+        reader.read(SHARED[1], parse_time, &mut config.spool.max_age);
+        reader.read(SHARED[2], parse_time, &mut config.request_timeout);
         let mut memory = config.memory_bytes as u64;
-        reader.read(SHARED[3], parse_bytes, &mut memory);
+        reader.read(SHARED[3], parse_memory, &mut memory);
         config.memory_bytes = usize::try_from(memory).unwrap_or(usize::MAX);
         if config.spool.max_bytes > 0 {
             config.spool.state_dir = state_dir(environment);
@@ -249,6 +253,17 @@ impl Reader<'_> {
         }
     }
 }
+
+/// A time in which nothing could be done would lose everything.
+fn parse_time(text: &str) -> Result<Duration, String> {
+    parse_duration(text).and_then(|time| if time.is_zero() { Err(NOTHING.to_owned()) } else { Ok(time) })
+}
+
+fn parse_memory(text: &str) -> Result<u64, String> {
+    parse_bytes(text).and_then(|bytes| if bytes == 0 { Err(NOTHING.to_owned()) } else { Ok(bytes) })
+}
+
+const NOTHING: &str = "with that everything would be lost; leave it out for the default";
 
 fn parse_bytes(text: &str) -> Result<u64, String> {
     text.parse().map(ByteSize::bytes).map_err(|error| error.to_string())

@@ -147,7 +147,7 @@ impl Engine {
         let mut state = self.shared.lock();
         if self.shared.is_ripe(&state, Instant::now()) {
             let sequence = state.number_batch();
-            let items = self.shared.take(&mut state);
+            let items = self.shared.take(&mut state, self.shared.limits.max_items);
             return Next::Send(Flight { sequence, batch_id: new_batch_id(), items, key: None, stale: false });
         }
         if closing.is_some() { Next::End } else { Next::Wait(self.shared.ripe_at(&state)) }
@@ -240,15 +240,15 @@ impl Engine {
             }
             was_open = closing.is_none();
             let now = Instant::now();
-            if closing.is_some_and(|by| now >= by) {
+            // Also when there will be no further try in time.
+            if closing.is_some_and(|by| now >= by || until > by) {
                 return false;
             }
             if now >= until {
                 return true;
             }
-            let wake_at = closing.map_or(until, |by| by.min(until));
             tokio::select! {
-                () = tokio::time::sleep_until(wake_at) => {}
+                () = tokio::time::sleep_until(until) => {}
                 () = self.shared.wake_sender.notified() => {}
             }
         }

@@ -44,6 +44,7 @@ mod start;
 #[cfg(feature = "testing")]
 mod tests;
 mod tls;
+mod tls_options;
 mod transport;
 mod vendor;
 mod watch;
@@ -60,3 +61,4 @@ pub use request::{Body, Encoding, HeaderText, Method, Request, Sending};
 pub use response::{MAX_RESPONSE_BYTES, Response};
 pub use retry_after::parse_retry_after;
 pub use start::{Delivery, DeliveryError};
+pub use tls_options::{TlsFile, TlsFiles, TlsOptions};

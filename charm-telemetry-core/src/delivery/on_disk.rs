@@ -11,10 +11,13 @@ use super::notice::NoticeKind;
 use super::shared::Shared;
 use crate::spool::{Key, Loss, Spool, Stored};
 
-/// Takes the next batch out of the queue.
+/// Takes the next batch for the disk out of the queue. Items that are sent one by one share a file: a disk syncs only some
+/// hundred files a second.
 pub(super) fn take(shared: &Shared) -> Option<Flight> {
+    const SHARE_A_FILE: usize = 64;
     let mut state = shared.lock();
-    let items = shared.take(&mut state);
+    let most = if shared.limits.max_items == 1 { SHARE_A_FILE } else { shared.limits.max_items };
+    let items = shared.take(&mut state, most);
     let sequence = state.number_batch();
     (!items.is_empty()).then(|| Flight { sequence, batch_id: new_batch_id(), items, key: None, stale: false })
 }

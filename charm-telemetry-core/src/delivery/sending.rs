@@ -13,7 +13,7 @@ use super::destination::Destination;
 use super::engine::Flight;
 use super::item::Item;
 use super::notice::NoticeKind;
-use super::shared::Shared;
+use super::shared::{Shared, are_lost};
 use super::transport::Transport;
 use super::vendor::by_vendor;
 use crate::outcome::DropReason;
@@ -64,7 +64,7 @@ impl Sender {
     pub(super) async fn send(&mut self, flight: &Flight, probe: bool, attempt: u32, time: Duration) -> Sent {
         self.greet().await;
         let end = Instant::now().checked_add(time);
-        let mut parts = parts(flight.items.len(), probe);
+        let mut parts = parts(flight.items.len(), self.shared.limits.max_items.max(1), probe);
         let mut rejected = Vec::new();
         let mut attempt = attempt;
         while let Some(range) = parts.pop() {
@@ -149,20 +149,19 @@ impl Sender {
             // A panic of the vendor's code changes nothing here: the loss is counted already.
             by_vendor(&self.shared, "`dropped`", move || destination.dropped(&items, reason)).await;
         }
-        let because = self
-            .shared
-            .lock()
-            .last_error
-            .clone()
-            .map_or_else(String::new, |error| format!(" after: {error}"));
-        self.shared.notice(NoticeKind::Dropped, &format!("{count} items are lost: {reason}{because}"));
+        let last = self.shared.lock().last_error.clone();
+        let because = last.map_or_else(String::new, |error| format!(" after: {error}"));
+        self.shared.notice(NoticeKind::Dropped, &format!("{}: {reason}{because}", are_lost(count)));
     }
 }
 
-/// The parts of a batch, the first one last.
-fn parts(items: usize, probe: bool) -> Vec<Range<usize>> {
-    let everything = 0..items;
-    if probe && items > PROBE_ITEMS { vec![PROBE_ITEMS..items, 0..PROBE_ITEMS] } else { vec![everything] }
+/// The parts of a batch, each of `most` items, the first one last.
+fn parts(items: usize, most: usize, probe: bool) -> Vec<Range<usize>> {
+    let first = if probe { most.min(PROBE_ITEMS) } else { most }.min(items);
+    let rest = (first..items).step_by(most).map(|start| start..items.min(start + most));
+    let mut parts: Vec<_> = std::iter::once(0..first).chain(rest).collect();
+    parts.reverse();
+    parts
 }
 
 fn collect(flight: &Flight, parts: &[Range<usize>]) -> Vec<Item> {

@@ -4,6 +4,8 @@
 
 mod telling;
 
+pub(super) use telling::are_lost;
+
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -140,6 +142,8 @@ impl Shared {
         };
         if let Some(reason) = refused {
             state.ledger.refuse(reason);
+            drop(state);
+            self.tell_of_refusal(reason);
             return Err(reason);
         }
         if state.ledger.is_idle() {
@@ -190,11 +194,12 @@ impl Shared {
         self.phase.send_replace(state.phase);
         state.queue.clear();
         state.queue_bytes = 0;
-        state.ledger.close();
+        let left = state.ledger.close();
         let outcomes = state.ledger.outcomes();
         let all = outcomes.spooled == 0 && outcomes.dropped.by(DropReason::ShutdownDeadline) == 0;
         state.standing = if all { DeliveryState::Finished } else { DeliveryState::CutOff };
         drop(state);
+        self.tell_of_all_losses(left);
         self.settled.notify_all();
         self.wake();
     }
@@ -239,14 +244,13 @@ impl Shared {
         }
     }
 
-    /// Takes the next batch from the front of the queue; nothing if the queue is empty.
-    pub(super) fn take(&self, state: &mut State) -> Vec<Item> {
+    /// Takes the next batch, of `most` items, from the front of the queue; nothing if the queue is empty.
+    pub(super) fn take(&self, state: &mut State, most: usize) -> Vec<Item> {
         let mut items = Vec::new();
         let mut bytes = 0;
         while let Some(item) = state.queue.front() {
             let size = item.len() + self.limits.item_overhead;
-            if items.len() == self.limits.max_items.max(1)
-                || (!items.is_empty() && bytes + size > self.limits.max_body_bytes)
+            if items.len() == most.max(1) || (!items.is_empty() && bytes + size > self.limits.max_body_bytes)
             {
                 break;
             }

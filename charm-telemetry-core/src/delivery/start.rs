@@ -13,6 +13,7 @@ use super::engine::Engine;
 use super::handle::DeliveryHandle;
 use super::outcomes::DeliveryReport;
 use super::runtime;
+use super::tls_options::TlsOptions;
 use super::transport::{HttpTransport, Transport};
 use crate::notice;
 use crate::spool::{FileSystem, RealFileSystem};
@@ -97,7 +98,8 @@ impl Delivery {
         mut config: DeliveryConfig,
     ) -> Result<DeliveryHandle, DeliveryError> {
         config.tell = config.tell.or_else(notice::of_this_thread);
-        let client = HttpTransport::shared().map_err(|error| DeliveryError::Client(error.to_string()))?;
+        let client = config.tls.as_ref().map_or_else(HttpTransport::shared, TlsOptions::transport);
+        let client = client.map_err(|error| DeliveryError::Client(error.to_string()))?;
         let world = World {
             transport: Arc::new(client),
             file_system: Arc::new(RealFileSystem),

@@ -1,13 +1,13 @@
 //! Whom we trust.
 //!
-//! Rule: the bundled roots and what `SSL_CERT_FILE` names, never the system's; ring, never a library of the system.
+//! Rule: the bundled roots and what `SSL_CERT_FILE` names, or what one destination names, never the system's; ring, never a library of the system.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 /// Why no client could be made.
@@ -21,15 +21,27 @@ pub(crate) enum TlsError {
     Client(String),
 }
 
-/// TLS 1.2 and 1.3 with the bundled roots and those of `SSL_CERT_FILE`.
-pub(crate) fn client_config() -> Result<ClientConfig, TlsError> {
+/// TLS 1.2 and 1.3 with these authorities and, if there is one, an identity of our own.
+pub(crate) fn config(
+    roots: RootCertStore,
+    identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let trusting = versions.with_root_certificates(roots);
+    match identity {
+        Some((chain, key)) => trusting.with_client_auth_cert(chain, key),
+        None => Ok(trusting.with_no_client_auth()),
+    }
+}
+
+/// The bundled roots and those of `SSL_CERT_FILE`.
+pub(crate) fn trusted() -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = env::var_os(CERT_FILE).filter(|path| !path.is_empty()) {
         add_file(&mut roots, Path::new(&path))?;
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(versions.with_root_certificates(roots).with_no_client_auth())
+    Ok(roots)
 }
 
 /// Whether `SSL_CERT_FILE` can be used, before anything depends on it.

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::redirect::{Attempt, Policy};
+use rustls::{AlertDescription, ClientConfig};
 
 use super::names::Names;
 use super::request::{HeaderText, Method, Request};
@@ -41,9 +42,11 @@ pub(crate) enum TransportError {
     #[error("no connection: {0}")]
     Connect(String),
     #[error(
-        "the certificate is not valid: {0}; if it is signed by your own authority, name its file in `SSL_CERT_FILE`"
+        "the certificate is not valid: {0}; if it is signed by your own authority, name its file in `{1}`"
     )]
-    Certificate(String),
+    Certificate(String, &'static str),
+    #[error("the receiver wants a certificate of the client, or refuses the one it was given: {0}")]
+    ClientCertificate(String),
     #[error("no answer within {0:?}")]
     Timeout(Duration),
     #[error("the connection broke: {0}")]
@@ -52,32 +55,39 @@ pub(crate) enum TransportError {
     Invalid(String),
 }
 
-/// The one HTTP client of the process.
+/// An HTTP client. Clones share its connections.
+#[derive(Clone)]
 pub(crate) struct HttpTransport {
     client: reqwest::Client,
+    /// The variable that names the authorities.
+    authority: &'static str,
 }
 
 impl HttpTransport {
-    /// The client, made at the first call.
-    pub(crate) fn shared() -> Result<&'static Self, TlsError> {
+    /// The client of all who need no other, made at the first call.
+    pub(crate) fn shared() -> Result<Self, TlsError> {
         static SHARED: OnceLock<HttpTransport> = OnceLock::new();
         if let Some(transport) = SHARED.get() {
-            return Ok(transport);
+            return Ok(transport.clone());
         }
-        let transport = Self::new()?;
-        Ok(SHARED.get_or_init(|| transport))
+        let transport = Self::with(tls::config(tls::trusted()?, None)?, tls::CERT_FILE)?;
+        Ok(SHARED.get_or_init(|| transport).clone())
     }
 
-    /// A client of its own, with proxies and `SSL_CERT_FILE` of the process's environment.
-    pub(crate) fn new() -> Result<Self, TlsError> {
-        Self::with_names(Names::default())
+    /// A client of its own, with the proxies of the process's environment.
+    pub(crate) fn with(tls: ClientConfig, authority: &'static str) -> Result<Self, TlsError> {
+        Self::with_names(tls, authority, Names::default())
     }
 
-    pub(super) fn with_names(names: Names) -> Result<Self, TlsError> {
+    pub(super) fn with_names(
+        tls: ClientConfig,
+        authority: &'static str,
+        names: Names,
+    ) -> Result<Self, TlsError> {
         let builder = reqwest::Client::builder();
         let builder = if all_hosts_are_exempt() { builder.no_proxy() } else { builder };
         let client = builder
-            .use_preconfigured_tls(tls::client_config()?)
+            .use_preconfigured_tls(tls)
             .user_agent(concat!("charm-telemetry/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(names)
             .redirect(Policy::custom(stay_on_host))
@@ -86,7 +96,7 @@ impl HttpTransport {
             .tcp_nodelay(true)
             .build()
             .map_err(|error| TlsError::Client(chain(&error)))?;
-        Ok(Self { client })
+        Ok(Self { client, authority })
     }
 }
 
@@ -96,64 +106,80 @@ fn all_hosts_are_exempt() -> bool {
     variable.is_some_and(|hosts| hosts.split(',').any(|host| host.trim() == "*"))
 }
 
-impl Transport for &'static HttpTransport {
+impl Transport for HttpTransport {
     fn send(&self, request: WireRequest, timeout: Duration) -> Answer<'_> {
-        let client = self.client.clone();
         Box::pin(async move {
-            let call = call(client, request);
+            let call = self.call(request);
             tokio::time::timeout(timeout, call).await.unwrap_or(Err(TransportError::Timeout(timeout)))
         })
     }
 }
 
-async fn call(client: reqwest::Client, wire: WireRequest) -> Result<Response, TransportError> {
-    let method = match wire.request.method {
-        Method::Get => reqwest::Method::GET,
-        Method::Post => reqwest::Method::POST,
-        Method::Put => reqwest::Method::PUT,
-    };
-    let mut builder = client.request(method, &wire.request.url);
-    for (name, value) in &wire.request.headers {
-        builder = builder.header(header_name(name)?, header_value(name, value)?);
-    }
-    let has_body = wire.request.method != Method::Get;
-    let builder = if has_body { builder.body(wire.body) } else { builder };
-    let response = builder.send().await.map_err(|error| explain(&error))?;
-    read(response).await
-}
-
-/// Reads an answer up to the cap; the rest is never asked for.
-async fn read(mut answer: reqwest::Response) -> Result<Response, TransportError> {
-    let mut response = Response::new(answer.status().as_u16());
-    for (name, value) in answer.headers() {
-        response = response.with_header(name.as_str(), String::from_utf8_lossy(value.as_bytes()));
-    }
-    loop {
-        match answer.chunk().await {
-            Ok(Some(chunk)) => {
-                let room = MAX_RESPONSE_BYTES - response.body.len();
-                response.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                response.truncated = chunk.len() > room;
-            }
-            Ok(None) => return Ok(response),
-            Err(error) => return Err(explain(&error)),
+impl HttpTransport {
+    async fn call(&self, wire: WireRequest) -> Result<Response, TransportError> {
+        let method = match wire.request.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+        };
+        let mut builder = self.client.request(method, &wire.request.url);
+        for (name, value) in &wire.request.headers {
+            builder = builder.header(header_name(name)?, header_value(name, value)?);
         }
-        if response.truncated {
-            return Ok(response);
+        let has_body = wire.request.method != Method::Get;
+        let builder = if has_body { builder.body(wire.body) } else { builder };
+        let response = builder.send().await.map_err(|error| self.explain(&error))?;
+        self.read(response).await
+    }
+
+    /// Reads an answer up to the cap; the rest is never asked for.
+    async fn read(&self, mut answer: reqwest::Response) -> Result<Response, TransportError> {
+        let mut response = Response::new(answer.status().as_u16());
+        for (name, value) in answer.headers() {
+            response = response.with_header(name.as_str(), String::from_utf8_lossy(value.as_bytes()));
+        }
+        loop {
+            match answer.chunk().await {
+                Ok(Some(chunk)) => {
+                    let room = MAX_RESPONSE_BYTES - response.body.len();
+                    response.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                    response.truncated = chunk.len() > room;
+                }
+                Ok(None) => return Ok(response),
+                Err(error) => return Err(self.explain(&error)),
+            }
+            if response.truncated {
+                return Ok(response);
+            }
+        }
+    }
+
+    fn explain(&self, error: &reqwest::Error) -> TransportError {
+        let text = chain(error);
+        match rustls_error(error) {
+            _ if error.is_builder() => TransportError::Invalid(text),
+            Some(rustls::Error::InvalidCertificate(_)) => TransportError::Certificate(text, self.authority),
+            Some(rustls::Error::AlertReceived(alert)) if is_about_our_certificate(*alert) => {
+                TransportError::ClientCertificate(text)
+            }
+            _ if error.is_connect() => TransportError::Connect(text),
+            _ => TransportError::Broken(text),
         }
     }
 }
 
 /// A redirect within the host is followed, three times at most; credentials never go to another host or to plain text.
+/// Only those that keep method and body: after the others there would be a `GET` of nothing, and its 200 would count.
 fn stay_on_host(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     const MOST: usize = 3;
+    let keeps_body = matches!(attempt.status().as_u16(), 307 | 308);
     let same = attempt.previous().last().is_some_and(|from| {
         let to = attempt.url();
         from.scheme() == to.scheme()
             && from.host_str() == to.host_str()
             && from.port_or_known_default() == to.port_or_known_default()
     });
-    if same && attempt.previous().len() <= MOST { attempt.follow() } else { attempt.stop() }
+    if keeps_body && same && attempt.previous().len() <= MOST { attempt.follow() } else { attempt.stop() }
 }
 
 fn header_name(name: &str) -> Result<HeaderName, TransportError> {
@@ -176,28 +202,35 @@ fn header_value(name: &str, text: &HeaderText) -> Result<HeaderValue, TransportE
     }
 }
 
-fn explain(error: &reqwest::Error) -> TransportError {
-    let text = chain(error);
-    if error.is_builder() {
-        TransportError::Invalid(text)
-    } else if is_certificate(error) {
-        TransportError::Certificate(text)
-    } else if error.is_connect() {
-        TransportError::Connect(text)
-    } else {
-        TransportError::Broken(text)
-    }
+/// What a receiver says of the certificate that it was given or missed. `DecryptError`: its signature is wrong, as when an
+/// authority was made anew under its old name.
+fn is_about_our_certificate(alert: AlertDescription) -> bool {
+    use AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::NoCertificate
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::DecryptError
+    )
 }
 
-fn is_certificate(error: &reqwest::Error) -> bool {
+/// What TLS itself has against it.
+fn rustls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut source: Option<&(dyn Error + 'static)> = error.source();
     while let Some(error) = source {
-        if matches!(innermost(error).downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
-            return true;
+        if let Some(error) = innermost(error).downcast_ref() {
+            return Some(error);
         }
         source = error.source();
     }
-    false
+    None
 }
 
 /// What an I/O error was made of, however often it was wrapped: such an error is no source of the one around it.

@@ -153,7 +153,8 @@ pub struct FinishedSpan {
     pub provider: Option<Arc<str>>,
     /// What was asked of the model besides the prompt.
     pub parameters: ModelParameters,
-    /// What a call of a model consumed. Not on agent spans: see [`totals`](Self::totals).
+    /// What a call of a model consumed; the tokens of the cache are counted in the input, those of reasoning in the
+    /// output, whatever the provider does. Not on agent spans: see [`totals`](Self::totals).
     pub usage: Option<TokenUsage>,
     /// The stream of tokens, if there was one.
     pub streaming: Option<Streaming>,

@@ -102,14 +102,6 @@ pub(crate) fn known_name(span: &FinishedSpan) -> Option<&str> {
     (!name.is_empty() && name != span.head.kind.name()).then_some(name)
 }
 
-/// Tokens of the prompt, those from and for the cache included. Some providers count these apart: a part cannot be larger than
-/// the whole.
-pub(crate) fn input_tokens(span: &FinishedSpan) -> Option<u64> {
-    let usage = span.usage?;
-    let cached = usage.cache_read_tokens.unwrap_or(0).saturating_add(usage.cache_write_tokens.unwrap_or(0));
-    usage.input_tokens.map(|tokens| if cached > tokens { tokens.saturating_add(cached) } else { tokens })
-}
-
 /// Nanoseconds since 1970. Never 0, which receivers take for 1970 itself.
 pub(crate) fn nanos(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
@@ -189,7 +181,7 @@ fn llm<'a>(span: &'a FinishedSpan, all: &mut Vec<Attribute<'a>>) {
     );
     if let Some(usage) = &span.usage {
         for (key, tokens) in [
-            (semconv::INPUT_TOKENS, input_tokens(span)),
+            (semconv::INPUT_TOKENS, usage.input_tokens),
             (semconv::OUTPUT_TOKENS, usage.output_tokens),
             (semconv::CACHE_READ_TOKENS, usage.cache_read_tokens),
             (semconv::CACHE_CREATION_TOKENS, usage.cache_write_tokens),

@@ -122,6 +122,9 @@ impl Otlp {
         if let Some(fault) = fault {
             eprintln!("charm: otlp: `OTEL_RESOURCE_ATTRIBUTES` is not used: {fault}");
         }
+        for note in &self.sender.plan.notes {
+            eprintln!("charm: otlp: {note}");
+        }
         let spans = self.sender.plan.spans.clone().map(|route| self.start_spans(route, &resource));
         let metrics = self.sender.plan.metrics.clone().map(|route| self.start_metrics(route, &resource));
         Ok(Open {
@@ -168,7 +171,7 @@ impl Otlp {
             not_served: destination.not_served(),
             handle: Delivery::start(destination, config)?,
             protocol,
-            counts: Metrics::new(delta, nanos(SystemTime::now())),
+            counts: Metrics::new(delta, self.aggregation.unwrap_or_default(), nanos(SystemTime::now())),
             interval: self.metric_interval.map_or(METRIC_INTERVAL, |millis| millis.0),
             last_export: Instant::now(),
         })
@@ -177,6 +180,7 @@ impl Otlp {
     fn config(&self, route: &Route) -> DeliveryConfig {
         let mut config = self.sender.plan.delivery.clone();
         config.request_timeout = route.timeout.unwrap_or(config.request_timeout);
+        config.tls.clone_from(&route.tls);
         config
     }
 }

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::wire::{Attribute, Event, Histogram, Point, Span, Value};
+use crate::options::Aggregation;
+use crate::wire::{Attribute, Buckets, Event, Histogram, Point, Span, Value};
 
 /// A `Span`.
 pub(crate) fn span(span: &Span<'_>) -> Vec<u8> {
@@ -37,11 +38,13 @@ pub(crate) fn span(span: &Span<'_>) -> Vec<u8> {
 
 /// A `Metric`.
 pub(crate) fn metric(metric: &Histogram<'_>) -> Vec<u8> {
-    let points: Json = metric.points.iter().map(|point| data_point(point, metric.bounds)).collect();
+    let points: Json = metric.points.iter().map(data_point).collect();
     let temporality = if metric.delta { 1 } else { 2 };
     let histogram = json!({ "dataPoints": points, "aggregationTemporality": temporality });
+    let data =
+        if metric.aggregation == Aggregation::Exponential { "exponentialHistogram" } else { "histogram" };
     let (name, unit, description) = (metric.name, metric.unit, metric.description);
-    let object = json!({ "name": name, "description": description, "unit": unit, "histogram": histogram });
+    let object = json!({ "name": name, "description": description, "unit": unit, data: histogram });
     object.to_string().into_bytes()
 }
 
@@ -87,8 +90,8 @@ fn event(event: &Event<'_>) -> Json {
     json!({ "timeUnixNano": time, "name": name, "attributes": attributes(&event.attributes) })
 }
 
-fn data_point(point: &Point<'_>, bounds: &[f64]) -> Json {
-    json!({
+fn data_point(point: &Point<'_>) -> Json {
+    let mut object = json!({
         "attributes": attributes(&point.attributes),
         "startTimeUnixNano": point.start_nanos.to_string(),
         "timeUnixNano": point.nanos.to_string(),
@@ -96,9 +99,23 @@ fn data_point(point: &Point<'_>, bounds: &[f64]) -> Json {
         "sum": point.sum,
         "min": point.min,
         "max": point.max,
-        "bucketCounts": point.buckets.iter().map(u64::to_string).collect::<Json>(),
-        "explicitBounds": bounds,
-    })
+    });
+    match point.buckets {
+        Buckets::Explicit { bounds, counts } => {
+            object["bucketCounts"] = texts(counts);
+            object["explicitBounds"] = json!(bounds);
+        }
+        Buckets::Exponential(buckets) => {
+            object["scale"] = buckets.scale.into();
+            object["zeroCount"] = buckets.zeros.to_string().into();
+            object["positive"] = json!({ "offset": buckets.offset, "bucketCounts": texts(&buckets.counts) });
+        }
+    }
+    object
+}
+
+fn texts(counts: &[u64]) -> Json {
+    counts.iter().map(u64::to_string).collect()
 }
 
 fn attributes(attributes: &[Attribute<'_>]) -> Json {

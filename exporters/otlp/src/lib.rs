@@ -10,6 +10,7 @@
 mod classify;
 mod encode;
 mod endpoint;
+mod exponential;
 mod exporter;
 mod json;
 mod messages;
@@ -24,6 +25,8 @@ mod resource;
 mod semconv;
 #[cfg(test)]
 mod tests;
+mod tls;
+mod unused;
 mod wire;
 
 use std::num::NonZeroUsize;
@@ -33,7 +36,7 @@ use charm_telemetry_core::{Secret, charm_exporter};
 
 use crate::endpoint::Endpoint;
 use crate::exporter::Sender;
-use crate::options::{Capture, Compression, Millis, Protocol, Signal, Temporality};
+use crate::options::{Aggregation, Capture, Compression, Millis, Protocol, Signal, Temporality};
 
 /// Sends runs as OpenTelemetry spans and GenAI metrics over OTLP/HTTP: to a Collector, Phoenix, Langfuse, MLflow and others.
 #[expect(clippy::struct_excessive_bools, reason = "each is a variable of its own")]
@@ -84,9 +87,39 @@ pub struct Otlp {
     /// The timeout for metrics.
     #[env("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT")]
     metrics_timeout: Option<Millis>,
+    /// Certificates (PEM) to trust in place of the bundled ones and those of `SSL_CERT_FILE`.
+    #[env("OTEL_EXPORTER_OTLP_CERTIFICATE")]
+    certificate: Option<String>,
+    /// Those for spans.
+    #[env("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE")]
+    traces_certificate: Option<String>,
+    /// Those for metrics.
+    #[env("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE")]
+    metrics_certificate: Option<String>,
+    /// The client's own certificate with its chain (PEM), for receivers that ask for one.
+    #[env("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE")]
+    client_certificate: Option<String>,
+    /// That for spans.
+    #[env("OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE")]
+    traces_client_certificate: Option<String>,
+    /// That for metrics.
+    #[env("OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE")]
+    metrics_client_certificate: Option<String>,
+    /// The file with the key of that certificate (PEM, not encrypted).
+    #[env("OTEL_EXPORTER_OTLP_CLIENT_KEY")]
+    client_key: Option<String>,
+    /// That for spans.
+    #[env("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY")]
+    traces_client_key: Option<String>,
+    /// That for metrics.
+    #[env("OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY")]
+    metrics_client_key: Option<String>,
     /// `cumulative` (if nothing is said) or `delta`.
     #[env("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE")]
     temporality: Option<Temporality>,
+    /// `explicit_bucket_histogram` (if nothing is said), with the bounds of the conventions, or `base2_exponential_bucket_histogram`.
+    #[env("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION")]
+    aggregation: Option<Aggregation>,
     /// `none`: no spans are sent.
     #[env("OTEL_TRACES_EXPORTER")]
     traces_exporter: Option<Signal>,

@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 
 use charm_telemetry_core::trace::{FinishedSpan, SpanKind};
 
-use crate::encode::{error_type, input_tokens, known_name, operation};
+use crate::encode::{error_type, known_name, operation};
+use crate::exponential::Exponential;
+use crate::options::Aggregation;
 use crate::semconv;
-use crate::wire::{Attribute, Histogram, Point, attribute};
+use crate::wire::{Attribute, Buckets, Histogram, Point, attribute};
 
 /// Sets of attributes of one metric, at most.
 const MAX_POINTS: usize = 2000;
@@ -104,6 +106,7 @@ type Attributes = Vec<(&'static str, String)>;
 #[derive(Debug)]
 pub(crate) struct Metrics {
     delta: bool,
+    aggregation: Aggregation,
     /// When counting began: for deltas, with the last export.
     start_nanos: u64,
     tables: [BTreeMap<Attributes, Counts>; METRICS.len()],
@@ -116,13 +119,13 @@ struct Counts {
     sum: f64,
     min: f64,
     max: f64,
-    buckets: Vec<u64>,
+    buckets: Buckets,
 }
 
 impl Metrics {
     /// Nothing counted yet.
-    pub(crate) fn new(delta: bool, now_nanos: u64) -> Self {
-        Self { delta, start_nanos: now_nanos, tables: Default::default() }
+    pub(crate) fn new(delta: bool, aggregation: Aggregation, now_nanos: u64) -> Self {
+        Self { delta, aggregation, start_nanos: now_nanos, tables: Default::default() }
     }
 
     /// Counts a span: the tokens and the stream of a model, and how long everything took.
@@ -149,8 +152,9 @@ impl Metrics {
         let histograms = filled.map(|(metric, table)| {
             let point = |(attributes, counts)| point(attributes, counts, [start_nanos, now_nanos]);
             let points = table.iter().map(point).collect();
-            let Description { name, unit, text, bounds } = *metric;
-            write(&Histogram { name, unit, description: text, bounds, delta: self.delta, points })
+            let Description { name, unit, text, .. } = *metric;
+            let Self { delta, aggregation, .. } = *self;
+            write(&Histogram { name, unit, description: text, aggregation, delta, points })
         });
         let written = histograms.collect();
         if self.delta {
@@ -162,8 +166,8 @@ impl Metrics {
 
     #[expect(clippy::cast_precision_loss, reason = "no call has 2^52 tokens")]
     fn record_tokens(&mut self, span: &FinishedSpan, attributes: &Attributes) {
-        let output = span.usage.and_then(|usage| usage.output_tokens);
-        for (kind, tokens) in [("input", input_tokens(span)), ("output", output)] {
+        let Some(usage) = span.usage else { return };
+        for (kind, tokens) in [("input", usage.input_tokens), ("output", usage.output_tokens)] {
             let Some(tokens) = tokens else { continue };
             let mut attributes = attributes.clone();
             attributes.push((semconv::TOKEN_TYPE, kind.to_owned()));
@@ -186,26 +190,34 @@ impl Metrics {
         let table = &mut self.tables[metric as usize];
         let is_full = table.len() >= MAX_POINTS && !table.contains_key(&attributes);
         let attributes = if is_full { vec![("otel.metric.overflow", "true".to_owned())] } else { attributes };
-        let bounds = METRICS[metric as usize].bounds;
-        let counts = table.entry(attributes).or_insert_with(|| Counts::new(bounds.len()));
-        counts.add(value, times, bounds);
+        let (bounds, aggregation) = (METRICS[metric as usize].bounds, self.aggregation);
+        let counts = table.entry(attributes).or_insert_with(|| Counts::new(aggregation, bounds));
+        counts.add(value, times);
     }
 }
 
 impl Counts {
-    fn new(bounds: usize) -> Self {
-        let (min, max) = (f64::INFINITY, f64::NEG_INFINITY);
-        Self { count: 0, sum: 0.0, min, max, buckets: vec![0; bounds + 1] }
+    fn new(aggregation: Aggregation, bounds: &'static [f64]) -> Self {
+        let buckets = match aggregation {
+            Aggregation::Explicit => Buckets::Explicit { bounds, counts: vec![0; bounds.len() + 1] },
+            Aggregation::Exponential => Buckets::Exponential(Exponential::new()),
+        };
+        Self { count: 0, sum: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY, buckets }
     }
 
     /// A value on a bound belongs to the bucket below it.
     #[expect(clippy::cast_precision_loss, reason = "no stream has 2^52 chunks")]
-    fn add(&mut self, value: f64, times: u64, bounds: &[f64]) {
+    fn add(&mut self, value: f64, times: u64) {
         self.count += times;
         self.sum += value * times as f64;
         self.min = self.min.min(value);
         self.max = self.max.max(value);
-        self.buckets[bounds.partition_point(|bound| *bound < value)] += times;
+        match &mut self.buckets {
+            Buckets::Explicit { bounds, counts } => {
+                counts[bounds.partition_point(|bound| *bound < value)] += times;
+            }
+            Buckets::Exponential(exponential) => exponential.add(value, times),
+        }
     }
 }
 

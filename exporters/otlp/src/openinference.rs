@@ -5,7 +5,7 @@
 use charm_telemetry_core::trace::{Content, FinishedSpan, SpanKind};
 use serde_json::Value as Json;
 
-use crate::encode::{EncodeOptions, input_tokens, known_name};
+use crate::encode::{EncodeOptions, known_name};
 use crate::messages::{Message, Part};
 use crate::wire::{Attribute, attribute};
 
@@ -36,11 +36,11 @@ pub(crate) fn plain<'a>(span: &'a FinishedSpan, options: &'a EncodeOptions, into
         }
     }
     if let Some(usage) = span.usage.filter(|_| span.head.kind == SpanKind::Llm) {
-        let prompt = input_tokens(span);
-        let told = usage.total_tokens.filter(|_| prompt == usage.input_tokens);
-        let total = told.or(prompt.zip(usage.output_tokens).map(|(i, o)| i.saturating_add(o)));
+        let sum =
+            usage.input_tokens.zip(usage.output_tokens).map(|(input, output)| input.saturating_add(output));
+        let total = usage.total_tokens.or(sum);
         for (key, tokens) in [
-            ("llm.token_count.prompt", prompt),
+            ("llm.token_count.prompt", usage.input_tokens),
             ("llm.token_count.completion", usage.output_tokens),
             ("llm.token_count.total", total),
             ("llm.token_count.prompt_details.cache_read", usage.cache_read_tokens),

@@ -55,6 +55,15 @@ pub(crate) enum Temporality {
     Delta,
 }
 
+/// `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Aggregation {
+    /// With the bounds that the conventions advise.
+    #[default]
+    Explicit,
+    Exponential,
+}
+
 impl Capture {
     /// Whether spans carry content.
     pub(crate) fn is_on_spans(self) -> bool {
@@ -139,6 +148,18 @@ impl FromStr for Temporality {
             // For histograms the two are the same.
             "delta" | "lowmemory" => Ok(Self::Delta),
             _ => Err("expected `cumulative`, `delta` or `lowmemory`"),
+        }
+    }
+}
+
+impl FromStr for Aggregation {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match text.to_ascii_lowercase().as_str() {
+            "explicit_bucket_histogram" => Ok(Self::Explicit),
+            "base2_exponential_bucket_histogram" => Ok(Self::Exponential),
+            _ => Err("expected `explicit_bucket_histogram` or `base2_exponential_bucket_histogram`"),
         }
     }
 }

@@ -2,30 +2,19 @@
 //!
 //! Rule: the variable of one signal wins over the general one; what cannot be done is refused before the first run.
 
-use charm_telemetry_core::EnvironmentReader;
 use charm_telemetry_core::delivery::DeliveryConfig;
+use charm_telemetry_core::{EnvironmentReader, VariableProblem};
 
 use crate::Otlp;
 use crate::endpoint::Endpoint;
 use crate::options::{Millis, Protocol, Signal};
 use crate::pairs::parse_headers;
 use crate::request::{Route, What};
+use crate::tls::Certificates;
+use crate::unused::unused;
 
 /// The path of a signal below the general endpoint.
 const PATHS: [&str; 2] = ["v1/traces", "v1/metrics"];
-
-/// Variables that name certificates for this exporter alone.
-const CERTIFICATES: [&str; 9] = [
-    "OTEL_EXPORTER_OTLP_CERTIFICATE",
-    "OTEL_EXPORTER_OTLP_CLIENT_KEY",
-    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
-    "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
-    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
-    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
-    "OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE",
-    "OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY",
-    "OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE",
-];
 
 /// Where the signals go; `None` for one that is not sent.
 #[derive(Clone, Default)]
@@ -33,27 +22,44 @@ pub(crate) struct Plan {
     pub(crate) spans: Option<Route>,
     pub(crate) metrics: Option<Route>,
     pub(crate) delivery: DeliveryConfig,
+    /// What is set and not used: sentences.
+    pub(crate) notes: Vec<String>,
 }
 
 /// Resolves them. Problems go to `reader`.
 pub(crate) fn plan(otlp: &Otlp, reader: &mut EnvironmentReader<'_>) -> Plan {
-    let mut plan = Plan { delivery: delivery(otlp, reader), ..Plan::default() };
-    for name in CERTIFICATES {
-        if reader.environment().get(name).is_some() {
-            let way_out = "put the certificates of the receiver into the file that `SSL_CERT_FILE` names";
-            reader.problem(name, format!("`{name}` is set, and is not supported; {way_out}, and remove it"));
+    let (delivery, mut problems) = delivery(otlp, reader);
+    let mut plan = Plan { delivery, ..Plan::default() };
+    if !otlp.sdk_disabled {
+        if otlp.traces_exporter != Some(Signal::Off) {
+            plan.spans = route(otlp, What::Spans, reader);
+        }
+        if sends_metrics(otlp) {
+            plan.metrics = route(otlp, What::Metrics, reader);
+        }
+        plan.notes = unused(reader.environment());
+        secure(otlp, &mut plan, &mut problems);
+    }
+    for (index, problem) in problems.iter().enumerate() {
+        // A general variable is looked at for both signals.
+        if !problems[..index].contains(problem) {
+            reader.problem(problem.variable, problem.message.clone());
         }
     }
-    if otlp.sdk_disabled {
-        return plan;
-    }
-    if otlp.traces_exporter != Some(Signal::Off) {
-        plan.spans = route(otlp, What::Spans, reader);
-    }
-    if sends_metrics(otlp) {
-        plan.metrics = route(otlp, What::Metrics, reader);
-    }
     plan
+}
+
+/// Gives the signals their certificates.
+fn secure(otlp: &Otlp, plan: &mut Plan, problems: &mut Vec<VariableProblem>) {
+    let mut certificates = Certificates::default();
+    for (what, route) in [(What::Spans, &mut plan.spans), (What::Metrics, &mut plan.metrics)] {
+        let Some(route) = route else { continue };
+        match certificates.of(otlp, what, &route.url) {
+            Ok(options) => route.tls = options,
+            Err(more) => problems.extend(more),
+        }
+    }
+    plan.notes.extend(certificates.unused(otlp));
 }
 
 /// Not if only spans have an address: then the default one would be a guess.
@@ -77,6 +83,7 @@ fn route(otlp: &Otlp, what: What, reader: &mut EnvironmentReader<'_>) -> Option<
         encoding: compression.or(otlp.compression).unwrap_or_default().into(),
         protocol: protocol(otlp, what, reader)?,
         timeout: timeout.or(otlp.timeout).map(|Millis(timeout)| timeout),
+        tls: None,
     })
 }
 
@@ -146,15 +153,13 @@ fn tell_once(
     }
 }
 
-fn delivery(otlp: &Otlp, reader: &mut EnvironmentReader<'_>) -> DeliveryConfig {
-    let mut config = DeliveryConfig::from_environment(reader.environment()).unwrap_or_else(|problems| {
-        for problem in problems {
-            reader.problem(problem.variable, problem.message);
-        }
-        DeliveryConfig::default()
-    });
+fn delivery(otlp: &Otlp, reader: &EnvironmentReader<'_>) -> (DeliveryConfig, Vec<VariableProblem>) {
+    let (mut config, problems) = match DeliveryConfig::from_environment(reader.environment()) {
+        Ok(config) => (config, Vec::new()),
+        Err(problems) => (DeliveryConfig::default(), problems),
+    };
     if let Some(spans) = otlp.max_queue_size {
         config.memory_items = spans.get();
     }
-    config
+    (config, problems)
 }

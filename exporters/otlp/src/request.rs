@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use charm_telemetry_core::delivery::{
     Body, Destination, Disposition, EncodeError, Encoding, Item, Limits, Request, Response, Sending,
+    TlsOptions,
 };
 use charm_telemetry_core::{DropReason, Secret};
 
@@ -37,6 +38,7 @@ pub(crate) struct Route {
     pub(crate) encoding: Encoding,
     pub(crate) protocol: Protocol,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) tls: Option<TlsOptions>,
 }
 
 /// What a destination takes.

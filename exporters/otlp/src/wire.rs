@@ -4,6 +4,9 @@
 
 use std::borrow::Cow;
 
+use crate::exponential::Exponential;
+use crate::options::Aggregation;
+
 /// The value of an attribute.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value<'a> {
@@ -63,7 +66,7 @@ pub(crate) struct Histogram<'a> {
     pub(crate) name: &'static str,
     pub(crate) unit: &'static str,
     pub(crate) description: &'static str,
-    pub(crate) bounds: &'static [f64],
+    pub(crate) aggregation: Aggregation,
     pub(crate) delta: bool,
     pub(crate) points: Vec<Point<'a>>,
 }
@@ -78,8 +81,18 @@ pub(crate) struct Point<'a> {
     pub(crate) sum: f64,
     pub(crate) min: f64,
     pub(crate) max: f64,
+    pub(crate) buckets: &'a Buckets,
+}
+
+/// How often the values lay where; of the kind that the histogram has.
+#[derive(Clone, Debug)]
+pub(crate) enum Buckets {
     /// One more than there are bounds.
-    pub(crate) buckets: &'a [u64],
+    Explicit {
+        bounds: &'static [f64],
+        counts: Vec<u64>,
+    },
+    Exponential(Exponential),
 }
 
 /// An attribute.

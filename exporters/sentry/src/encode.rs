@@ -218,21 +218,13 @@ fn add_model<'a>(attributes: &mut Attributes<'a>, span: &'a FinishedSpan) {
     }
 }
 
-/// Sentry takes the cached tokens for a part of the input and computes a price from the rest: where a provider counts
-/// them besides the input, they are added to it, or the price would be negative.
+/// Sentry computes a price from what is left of the whole without its parts: where only a part is known, that is the whole.
 fn add_usage(attributes: &mut Attributes<'_>, usage: &TokenUsage) {
-    let whole = |all: Option<u64>, part: Option<u64>| match (all, part) {
-        (Some(all), Some(part)) if part > all => Some(all.saturating_add(part)),
-        (None, part) => part,
-        (all, _) => all,
-    };
     let cached = [usage.cache_read_tokens, usage.cache_write_tokens];
     let cached = cached.into_iter().flatten().reduce(u64::saturating_add);
-    let input = whole(usage.input_tokens, cached);
-    let output = whole(usage.output_tokens, usage.reasoning_tokens);
-    let changed = input != usage.input_tokens || output != usage.output_tokens;
+    let (input, output) = (usage.input_tokens.or(cached), usage.output_tokens.or(usage.reasoning_tokens));
     let sum = input.zip(output).map(|(input, output)| input.saturating_add(output));
-    let total = usage.total_tokens.filter(|_| !changed).or(sum);
+    let total = usage.total_tokens.or(sum);
     attributes.set_some("gen_ai.usage.input_tokens", input);
     attributes.set_some("gen_ai.usage.output_tokens", output);
     attributes.set_some("gen_ai.usage.total_tokens", total);

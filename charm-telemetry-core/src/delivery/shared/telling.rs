@@ -9,14 +9,20 @@ use super::Shared;
 use crate::delivery::config::Tell;
 use crate::delivery::notice::{DeliveryNotice, NoticeKind};
 use crate::lane::panics;
+use crate::outcome::DropReason;
 
 impl Shared {
     /// Counts and tells, the 1st, 2nd, 4th, 8th... time.
     pub(in crate::delivery) fn notice(&self, kind: NoticeKind, message: &str) {
         let count = {
             let mut state = self.lock();
-            if kind != NoticeKind::Recovered {
-                state.last_error = Some(message.to_owned());
+            match kind {
+                NoticeKind::Recovered => {}
+                // Is a consequence, and quotes the error.
+                NoticeKind::Dropped => {
+                    state.last_error.get_or_insert_with(|| message.to_owned());
+                }
+                _ => state.last_error = Some(message.to_owned()),
             }
             let place = state.notices.iter().position(|(known, _)| *known == kind).unwrap_or_else(|| {
                 state.notices.push((kind, 0));
@@ -26,13 +32,40 @@ impl Shared {
             state.notices[place].1
         };
         if count.is_power_of_two() {
-            let (destination, message) = (self.name.clone(), message.to_owned());
-            let notice = DeliveryNotice { destination, kind, message, count };
-            match &self.config.tell {
-                Some(tell) => tell_guarded(tell, &notice),
-                // Whoever closed stderr does not want it.
-                None => drop(writeln!(io::stderr(), "charm: {notice}")),
-            }
+            self.tell(kind, message, count);
+        }
+    }
+
+    fn tell(&self, kind: NoticeKind, message: &str, count: u64) {
+        let (destination, message) = (self.name.clone(), message.to_owned());
+        let notice = DeliveryNotice { destination, kind, message, count };
+        match &self.config.tell {
+            Some(tell) => tell_guarded(tell, &notice),
+            // Whoever closed stderr does not want it.
+            None => drop(writeln!(io::stderr(), "charm: {notice}")),
+        }
+    }
+
+    /// An item was not taken.
+    pub(super) fn tell_of_refusal(&self, reason: DropReason) {
+        let way_out = match reason {
+            DropReason::QueueFull => "; memory is full, see `CHARM_DELIVERY_MEMORY_BYTES`",
+            _ => "",
+        };
+        self.notice(NoticeKind::Dropped, &format!("{}: {reason}{way_out}", are_lost(1)));
+    }
+
+    /// At the end, as far as it was not told yet: `left` items were still in memory.
+    pub(super) fn tell_of_all_losses(&self, left: u64) {
+        let (times, dropped) = {
+            let state = self.lock();
+            let told = state.notices.iter().find(|(kind, _)| *kind == NoticeKind::Dropped);
+            (told.map_or(0, |(_, times)| *times), state.ledger.outcomes().dropped.clone())
+        };
+        if left > 0 || (times > 0 && !times.is_power_of_two()) {
+            let reasons: Vec<_> = dropped.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+            let message = format!("in all {}: {}", are_lost(dropped.total()), reasons.join(", "));
+            self.tell(NoticeKind::Dropped, &message, 1);
         }
     }
 
@@ -61,6 +94,10 @@ impl Shared {
     pub(in crate::delivery) fn spool_works(&self) {
         self.lock().spool_failed = false;
     }
+}
+
+pub(in crate::delivery) fn are_lost(items: u64) -> String {
+    if items == 1 { "1 item is lost".to_owned() } else { format!("{items} items are lost") }
 }
 
 /// The process's panic hook says what went wrong.

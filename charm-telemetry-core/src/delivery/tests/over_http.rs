@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use super::bench::{TestDestination, item, join, lost};
+use crate::delivery::tls;
 use crate::delivery::transport::{HttpTransport, Transport, TransportError, WireRequest};
 use crate::delivery::{
     Body, Delivery, DeliveryConfig, DeliveryHandle, Destination, EncodeError, Encoding, Item, Limits,
@@ -172,6 +173,23 @@ fn a_redirect_to_another_host_is_not_followed_and_a_loop_ends() {
 }
 
 #[test]
+fn a_redirect_is_followed_only_with_its_body() {
+    let receiver = ReceiverDouble::start();
+    for status in [301, 302, 303] {
+        let moved = Answer::new(status).header("Location", receiver.url("/moved"));
+        assert_eq!(call(&receiver, &[moved]).unwrap().status, status);
+    }
+    assert_eq!(receiver.requests().len(), 3, "nothing followed");
+    for status in [307, 308] {
+        let moved = Answer::new(status).header("Location", receiver.url("/moved"));
+        assert_eq!(call(&receiver, &[moved, Answer::new(200)]).unwrap().status, 200);
+    }
+    let requests = receiver.requests();
+    let [first, followed] = [&requests[3], &requests[4]];
+    assert_eq!((&followed.path[..], &followed.body), ("/moved", &first.body));
+}
+
+#[test]
 fn an_echoed_key_is_in_no_report_and_no_notice() {
     let receiver = ReceiverDouble::start();
     receiver.answer_always(Answer::new(403).body("bad key sesame-opens"));
@@ -309,7 +327,9 @@ fn call_url(url: &str) -> Result<Response, TransportError> {
 
 fn call_request(request: Request) -> Result<Response, TransportError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let transport: &'static HttpTransport = Box::leak(Box::new(HttpTransport::new().unwrap()));
+    // One of its own: its connections end with the runtime of this test.
+    let config = tls::config(tls::trusted().unwrap(), None).unwrap();
+    let transport = HttpTransport::with(config, tls::CERT_FILE).unwrap();
     let wire = WireRequest { request, body: b"[]".to_vec() };
     runtime.block_on(transport.send(wire, Duration::from_secs(5)))
 }

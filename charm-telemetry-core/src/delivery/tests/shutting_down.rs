@@ -61,6 +61,63 @@ async fn a_receiver_that_has_long_been_down_is_asked_once_more_and_not_waited_fo
 }
 
 #[tokio::test(start_paused = true)]
+async fn when_no_further_try_can_come_in_time_nobody_waits_for_it() {
+    for status in [401, 429] {
+        let dir = tempfile::tempdir().unwrap();
+        let later = move || Response::new(status).with_header("retry-after", "3600");
+        let bench = Setup::spooling(dir.path()).start(&Receiver::new(move |_, _| Ok(later())));
+        bench.send(0..50);
+        let before = tokio::time::Instant::now();
+        let outcomes = bench.shutdown(Duration::from_secs(30)).await;
+        assert_eq!(outcomes.spooled, 50, "{status}");
+        assert!(before.elapsed() < Duration::from_secs(1), "{status}: {:?}", before.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_one_by_one_shares_files_and_arrives_one_by_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let singly = |dir| {
+        let mut setup = Setup::spooling(dir);
+        setup.limits.max_items = 1;
+        setup
+    };
+    let bench = singly(dir.path()).start(&Receiver::always(503));
+    bench.send(0..3000);
+    let outcomes = bench.shutdown(TWO_SECONDS).await;
+    assert_eq!(outcomes.spooled, 3000);
+    let files = files_in(dir.path());
+    assert!(files < 3000 / 20, "{files} files");
+    let receiver = Receiver::always(200);
+    let bench = singly(dir.path()).start(&receiver);
+    bench.send([3000]);
+    bench.until_done(HOUR).await;
+    assert_eq!(bench.shutdown(TWO_SECONDS).await.delivered, 3001);
+    assert_eq!(receiver.order(), (0..=3000).collect::<Vec<_>>());
+    assert!(receiver.requests().iter().all(|(_, items)| items.len() == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_loss_is_told() {
+    let mut setup = Setup::default();
+    setup.config.memory_items = 10;
+    let bench = setup.start(&Receiver::always(503));
+    bench.send(0..15);
+    let notices = bench.notices.clone();
+    bench.shutdown(TWO_SECONDS).await;
+    let notices: Vec<String> = notices.lock().unwrap().iter().map(|notice| notice.message.clone()).collect();
+    assert!(notices.iter().any(|told| told.starts_with("1 item is lost: queue_full; ")), "{notices:?}");
+    let all = "in all 15 items are lost: 5 queue_full, 10 shutdown_deadline";
+    assert_eq!(notices.last().map(String::as_str), Some(all), "{notices:?}");
+}
+
+/// How many files there are, however deep.
+fn files_in(dir: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { files_in(&path) } else { 1 }).sum()
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_receiver_that_comes_back_within_the_deadline_gets_all() {
     let receiver = Receiver::new(|_, at| Ok(Response::new(if at.as_secs() < 2 { 503 } else { 200 })));
     let bench = Setup::default().start(&receiver);

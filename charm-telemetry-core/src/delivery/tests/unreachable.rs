@@ -19,6 +19,7 @@ use crate::delivery::engine::Engine;
 use crate::delivery::names::{LookUp, Names};
 use crate::delivery::runtime;
 use crate::delivery::start::World;
+use crate::delivery::tls;
 use crate::delivery::transport::{HttpTransport, Transport, TransportError, WireRequest};
 use crate::delivery::{
     Body, DeliveryConfig, DeliveryHandle, Destination, EncodeError, Encoding, Item, Limits, NoticeKind,
@@ -62,12 +63,13 @@ impl Destination for To {
 /// A thread that serves destinations, and a client, apart from those of other tests.
 struct Host {
     runtime: Handle,
-    client: &'static HttpTransport,
+    client: HttpTransport,
 }
 
 impl Host {
     fn new(look_up: LookUp) -> Self {
-        let client = Box::leak(Box::new(HttpTransport::with_names(Names::by(look_up)).unwrap()));
+        let tls = tls::config(tls::trusted().unwrap(), None).unwrap();
+        let client = HttpTransport::with_names(tls, tls::CERT_FILE, Names::by(look_up)).unwrap();
         Self { runtime: runtime::start().unwrap(), client }
     }
 
@@ -86,7 +88,7 @@ impl Host {
             ..DeliveryConfig::from_environment(&environment).ok().unwrap()
         };
         let world = World {
-            transport: Arc::new(self.client),
+            transport: Arc::new(self.client.clone()),
             file_system: Arc::new(RealFileSystem),
             random: Random::seeded(1),
             wall: Arc::new(SystemTime::now),

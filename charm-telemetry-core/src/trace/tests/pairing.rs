@@ -279,3 +279,46 @@ fn the_span_of_the_run_has_the_name_of_the_agent() {
     assert_eq!(&*spans[0].head.name, "Weather");
     assert_eq!(spans[0].head.kind, SpanKind::Agent);
 }
+
+#[test]
+fn tokens_that_show_that_they_were_counted_apart_are_counted_in_and_all_others_stay() {
+    /// Input, output, sum, read from the cache, written to it, reasoning.
+    type Counts = [Option<u64>; 6];
+    let usage_of = |[input_tokens, output_tokens, total, read, written, reasoning]: Counts| {
+        let mut usage = TokenUsage { input_tokens, output_tokens, ..TokenUsage::default() };
+        (usage.total_tokens, usage.reasoning_tokens) = (total, reasoning);
+        (usage.cache_read_tokens, usage.cache_write_tokens) = (read, written);
+        usage
+    };
+    let check = |told: Counts, expected: Counts| {
+        let end = LlmEnd::new().usage(usage_of(told));
+        let spans = spans([
+            event(0, 0, 0, run_start("{}")),
+            event(1, 1, 0, llm("m")),
+            event(2, 1, 0, EventKind::LlmEnd(Box::new(end))),
+            event(3, 0, 0, run_end("null")),
+        ]);
+        let [llm, agent] = &spans[..] else { panic!("two spans") };
+        assert_eq!(llm.usage, Some(usage_of(expected)), "{told:?}");
+        assert_eq!(agent.totals.unwrap().usage, usage_of(expected), "{told:?}");
+    };
+    let same = |counts: Counts| check(counts, counts);
+    // As the conventions have it, also where everything came from the cache.
+    same([Some(20), Some(9), Some(29), Some(15), Some(5), Some(9)]);
+    same([Some(20), Some(9), Some(31), None, None, None]);
+    // What is not known is not made up.
+    same([None, None, Some(8), Some(15), None, Some(3)]);
+    check(
+        [Some(3), Some(5), Some(8), Some(100), Some(20), None],
+        [Some(123), Some(5), Some(128), Some(100), Some(20), None],
+    );
+    // Each of the two fits in, both do not.
+    check(
+        [Some(20), None, Some(25), Some(15), Some(6), None],
+        [Some(41), None, None, Some(15), Some(6), None],
+    );
+    check(
+        [Some(1), Some(2), None, None, None, Some(30)],
+        [Some(1), Some(32), Some(33), None, None, Some(30)],
+    );
+}

@@ -96,15 +96,39 @@ fn what_is_not_supported_is_refused_once_with_the_way_out() {
         problem(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]),
         "`OTEL_EXPORTER_OTLP_PROTOCOL` is `grpc`, which is not supported; set `http/protobuf` and the receiver's port for HTTP, usually 4318"
     );
-    assert!(
-        problem(&[("OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem")])
-            .contains("the file that `SSL_CERT_FILE` names")
-    );
     assert_eq!(
         problem(&[("OTEL_EXPORTER_OTLP_TIMEOUT", "10s")]),
         "`OTEL_EXPORTER_OTLP_TIMEOUT` is `10s`: expected a number of milliseconds above zero, without a unit"
     );
     assert!(problem(&[("CHARM_SPOOL_MAX_AGE", "soonish")]).contains("`CHARM_SPOOL_MAX_AGE` is `soonish`"));
+}
+
+#[test]
+fn files_are_read_for_addresses_that_need_them_and_what_is_wrong_is_told_once() {
+    let missing = ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem");
+    let told = "`OTEL_EXPORTER_OTLP_CERTIFICATE` names `/nowhere/ca.pem`: there is no such file";
+    assert_eq!(problem(&[(ALL, "https://h"), missing]), told, "of both signals");
+    assert_eq!(problem(&[(SPANS, "https://h"), (METRICS, "http://h"), missing]), told);
+    let key = [(ALL, "https://h"), ("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "/nowhere/client.key")];
+    let problems = plan(&key).err().unwrap();
+    let told: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(
+        told,
+        [
+            "`OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY` names `/nowhere/client.key`: there is no such file",
+            "`OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY` names `/nowhere/client.key`: that is of no use alone; set `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE` too, or neither",
+        ]
+    );
+    for plain in [&[(ALL, "http://h")][..], &[(SPANS, "https://h"), ("OTEL_TRACES_EXPORTER", "none")]] {
+        let plan = plan(&[plain, &[missing]].concat()).expect("no file is read");
+        assert_eq!(
+            plan.notes,
+            ["`OTEL_EXPORTER_OTLP_CERTIFICATE` is not used: no `https://` address needs it"],
+            "{plain:?}"
+        );
+    }
+    let disabled = plan(&[("OTEL_SDK_DISABLED", "true"), (ALL, "https://h"), missing]).unwrap();
+    assert_eq!(disabled.notes, [""; 0]);
 }
 
 #[test]

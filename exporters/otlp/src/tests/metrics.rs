@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::script::*;
 use crate::metrics::Metrics;
+use crate::options::Aggregation;
 use crate::protobuf;
 
 fn exported(metrics: &mut Metrics, now: u64) -> Vec<Metric> {
@@ -30,7 +31,7 @@ fn has(point: &HistogramDataPoint, key: &str, text: &str) -> bool {
 
 #[test]
 fn the_names_units_and_bounds_are_those_of_the_conventions() {
-    let mut metrics = Metrics::new(false, 5);
+    let mut metrics = Metrics::new(false, Aggregation::Explicit, 5);
     for span in &whole_run() {
         metrics.record(span);
     }
@@ -60,7 +61,7 @@ fn the_names_units_and_bounds_are_those_of_the_conventions() {
 
 #[test]
 fn tokens_are_counted_by_type_and_durations_by_operation_and_error() {
-    let mut metrics = Metrics::new(false, 0);
+    let mut metrics = Metrics::new(false, Aggregation::Explicit, 0);
     for span in &whole_run() {
         metrics.record(span);
     }
@@ -90,7 +91,7 @@ fn tokens_are_counted_by_type_and_durations_by_operation_and_error() {
 fn cumulative_counts_go_on_and_deltas_begin_anew() {
     let span = llm_span(&json!("q"), &json!("a"));
     for (delta, expected_start, expected_count) in [(false, 5, 2), (true, 7, 1)] {
-        let mut metrics = Metrics::new(delta, 5);
+        let mut metrics = Metrics::new(delta, Aggregation::Explicit, 5);
         metrics.record(&span);
         exported(&mut metrics, 7);
         metrics.record(&span);
@@ -104,12 +105,12 @@ fn cumulative_counts_go_on_and_deltas_begin_anew() {
 
 #[test]
 fn nothing_counted_is_nothing_sent() {
-    assert!(exported(&mut Metrics::new(true, 1), 2).is_empty());
+    assert!(exported(&mut Metrics::new(true, Aggregation::Explicit, 1), 2).is_empty());
 }
 
 #[test]
 fn the_number_of_data_points_is_bounded_and_the_rest_is_counted_together() {
-    let mut metrics = Metrics::new(false, 1);
+    let mut metrics = Metrics::new(false, Aggregation::Explicit, 1);
     let span = llm_span(&json!("q"), &json!("a"));
     for number in 0..2500 {
         let mut span = span.clone();
@@ -122,4 +123,37 @@ fn the_number_of_data_points_is_bounded_and_the_rest_is_counted_together() {
     assert_eq!(points.iter().map(|point| point.count).sum::<u64>(), 2500);
     let rest = points.iter().find(|point| point.attributes[0].key == "otel.metric.overflow").unwrap();
     assert_eq!(rest.count, 500);
+}
+
+#[test]
+fn exponential_histograms_have_the_same_names_and_sums_and_bounds_of_their_own() {
+    let sent = |aggregation| {
+        let mut metrics = Metrics::new(true, aggregation, 5);
+        whole_run().iter().chain(&whole_run()).for_each(|span| metrics.record(span));
+        exported(&mut metrics, 9)
+    };
+    let (explicit, exponential) = (sent(Aggregation::Explicit), sent(Aggregation::Exponential));
+    assert_eq!(explicit.len(), exponential.len());
+    for (explicit, exponential) in explicit.iter().zip(&exponential) {
+        assert_eq!((&explicit.name, &explicit.unit), (&exponential.name, &exponential.unit));
+        let name = &explicit.name;
+        let Some(Data::Histogram(explicit)) = &explicit.data else { panic!("{name}") };
+        let Some(Data::ExponentialHistogram(exponential)) = &exponential.data else { panic!("{name}") };
+        assert_eq!(exponential.aggregation_temporality, 1, "delta");
+        assert_eq!(explicit.data_points.len(), exponential.data_points.len());
+        for (explicit, exponential) in explicit.data_points.iter().zip(&exponential.data_points) {
+            assert_eq!(explicit.attributes, exponential.attributes, "{name}");
+            assert_eq!(
+                (explicit.count, explicit.sum, explicit.min, explicit.max),
+                (exponential.count, exponential.sum, exponential.min, exponential.max)
+            );
+            assert_eq!((exponential.start_time_unix_nano, exponential.time_unix_nano), (5, 9));
+            // Twice the same: one bucket, as fine as can be.
+            let buckets = exponential.positive.as_ref().unwrap();
+            assert_eq!((exponential.scale, buckets.bucket_counts.len()), (20, 1), "{name}");
+            let low = (f64::from(buckets.offset) * (-20_f64).exp2()).exp2();
+            let value = exponential.min.unwrap();
+            assert!(value > low && value < low * 1.000_001, "{low} is not just below {value}");
+        }
+    }
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::script::*;
 use crate::encode::{EncodeOptions, encode};
 use crate::metrics::Metrics;
+use crate::options::Aggregation;
 use crate::options::Protocol;
 use crate::request::{self, Route, What, limits};
 use crate::resource::resource;
@@ -29,6 +30,7 @@ pub(super) fn body(what: What, protocol: Protocol, items: &[Item]) -> Body {
         encoding: Encoding::Identity,
         protocol,
         timeout: None,
+        tls: None,
     };
     let limits = limits(512, std::time::Duration::ZERO);
     request::Otlp::new(what, route, limits, &the_resource()).assemble(items).unwrap()
@@ -112,20 +114,24 @@ fn a_large_batch_keeps_its_lengths_right() {
 
 #[test]
 fn the_metrics_are_as_written_down_and_the_same_in_both_encodings() {
-    let mut metrics = Metrics::new(false, 1_000_000_000);
-    for span in &whole_run() {
-        metrics.record(span);
+    for aggregation in [Aggregation::Explicit, Aggregation::Exponential] {
+        let mut metrics = Metrics::new(false, aggregation, 1_000_000_000);
+        for span in &whole_run() {
+            metrics.record(span);
+        }
+        let jsons: Vec<_> = metrics.export(9_000_000_000, json::metric).into_iter().map(Item::new).collect();
+        let binaries: Vec<_> =
+            metrics.export(9_000_000_000, protobuf::metric).into_iter().map(Item::new).collect();
+        let (in_json, in_protobuf) =
+            (body(What::Metrics, Protocol::Json, &jsons), body(What::Metrics, Protocol::Protobuf, &binaries));
+        if aggregation == Aggregation::Explicit {
+            check("metrics", &in_json.bytes);
+        }
+        let from_protobuf = ExportMetricsServiceRequest::decode(&*in_protobuf.bytes).unwrap();
+        let from_json: ExportMetricsServiceRequest = serde_json::from_slice(&in_json.bytes).unwrap();
+        assert_eq!(from_protobuf, from_json, "{aggregation:?}");
+        assert_eq!(from_protobuf.encode_to_vec(), in_protobuf.bytes, "{aggregation:?}");
     }
-    let jsons: Vec<_> = metrics.export(9_000_000_000, json::metric).into_iter().map(Item::new).collect();
-    let binaries: Vec<_> =
-        metrics.export(9_000_000_000, protobuf::metric).into_iter().map(Item::new).collect();
-    let (in_json, in_protobuf) =
-        (body(What::Metrics, Protocol::Json, &jsons), body(What::Metrics, Protocol::Protobuf, &binaries));
-    check("metrics", &in_json.bytes);
-    let from_protobuf = ExportMetricsServiceRequest::decode(&*in_protobuf.bytes).unwrap();
-    let from_json: ExportMetricsServiceRequest = serde_json::from_slice(&in_json.bytes).unwrap();
-    assert_eq!(from_protobuf, from_json);
-    assert_eq!(from_protobuf.encode_to_vec(), in_protobuf.bytes);
 }
 
 #[test]

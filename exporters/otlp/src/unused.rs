@@ -1,0 +1,38 @@
+//! Variables that say something to other exporters of OTLP and nothing to this one.
+//!
+//! Rule: every `OTEL_EXPORTER_OTLP_...` variable that is set is used, refused, or answered here with a sentence.
+
+use charm_telemetry_core::{Environment, Registry};
+
+/// What all such variables begin with.
+const PREFIX: &str = "OTEL_EXPORTER_OTLP_";
+
+/// Signals that the specification has and that are not sent.
+const OTHER_SIGNALS: [(&str, &str); 2] = [("LOGS_", "logs"), ("PROFILES_", "profiles")];
+
+/// Whether the connection of gRPC is in plain text; the last two are the older names.
+const INSECURE: [&str; 5] =
+    ["INSECURE", "TRACES_INSECURE", "METRICS_INSECURE", "SPAN_INSECURE", "METRIC_INSECURE"];
+
+/// A sentence for each of them.
+pub(crate) fn unused(environment: &Environment) -> Vec<String> {
+    let Some(known) = Registry::linked().ok().and_then(|registry| registry.get("otlp")) else {
+        return Vec::new();
+    };
+    let is_known =
+        |name: &str| known.descriptor.variables.iter().any(|variable| variable.names.contains(&name));
+    let set = environment.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name);
+    let ours = set.filter(|name| !is_known(name)).filter_map(|name| Some((name, name.strip_prefix(PREFIX)?)));
+    ours.map(|(name, rest)| format!("`{name}` is not used: {}", reason(rest))).collect()
+}
+
+fn reason(rest: &str) -> String {
+    if let Some((_, signal)) = OTHER_SIGNALS.iter().find(|(prefix, _)| rest.starts_with(prefix)) {
+        return format!("no {signal} are sent");
+    }
+    if INSECURE.contains(&rest) {
+        return "it is for gRPC; here `http://` or `https://` of the endpoint says whether there is TLS"
+            .to_owned();
+    }
+    "the exporter knows no such variable; look for an error in its name".to_owned()
+}
