@@ -16,6 +16,7 @@ mod gate;
 mod killed;
 mod losses;
 mod over_http;
+mod panic_words;
 mod power_cuts;
 mod real_disk;
 mod receiver_faults;
