@@ -76,7 +76,7 @@ fn zstd_bomb(blocks: usize) -> Vec<u8> {
     const REPEATED: u32 = 1 << 1;
     let mut bomb = vec![0x28, 0xb5, 0x2f, 0xfd, 0, 0x38];
     for block in 1..=blocks {
-        let header = (128 * 1024 << 3) | REPEATED | u32::from(block == blocks);
+        let header = ((128 * 1024) << 3) | REPEATED | u32::from(block == blocks);
         bomb.extend(&header.to_le_bytes()[..3]);
         bomb.push(0);
     }
@@ -129,16 +129,18 @@ fn run_child(url: &str, name: &str) -> u64 {
     let test = "delivery::tests::bombs::a_bomb_of_a_gigabyte_is_not_opened_and_memory_stays_flat";
     command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(CHILD_URL, url);
     let output = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let grown = text.lines().find_map(|line| line.strip_prefix("grown ")?.parse().ok());
-    grown.unwrap_or_else(|| panic!("{name}: the child said `{text}`"))
+    let said = String::from_utf8(output.stdout).unwrap();
+    let grown = said.lines().find_map(|line| line.strip_prefix("grown ")?.parse().ok());
+    grown.unwrap_or_else(|| panic!("{name}: the child said `{said}`"))
 }
 
 fn child(url: &str) -> ! {
-    let mut config = DeliveryConfig::default();
-    config.first_backoff = Duration::from_millis(1);
-    config.max_backoff = Duration::from_millis(1);
-    config.tell = Some(Arc::new(|_| {}));
+    let config = DeliveryConfig {
+        first_backoff: Duration::from_millis(1),
+        max_backoff: Duration::from_millis(1),
+        tell: Some(Arc::new(|_| {})),
+        ..DeliveryConfig::default()
+    };
     let handle = Delivery::start(To(url.to_owned()), config).unwrap();
     let send = |numbers: std::ops::Range<u64>| {
         numbers.for_each(|number| assert!(handle.send(Item::new(payload(number).into_bytes()))));
