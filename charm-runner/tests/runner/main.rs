@@ -8,6 +8,8 @@ mod command_line;
 #[cfg(feature = "otlp")]
 mod delivery;
 mod ends;
+#[cfg(feature = "otlp")]
+mod handshakes;
 mod inputs;
 mod names;
 #[cfg(feature = "otlp")]

@@ -3,12 +3,13 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustix::net::sockopt::set_socket_linger;
 use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::danger::ClientCertVerifier;
@@ -39,6 +40,10 @@ struct Desk {
     requests: Mutex<Vec<Request>>,
     closed: AtomicBool,
     tls: Option<Arc<ServerConfig>>,
+    /// How many of the next connections are reset when their first bytes are there.
+    resets: AtomicUsize,
+    /// Those bytes.
+    reset: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Receiver {
@@ -66,6 +71,16 @@ impl Receiver {
         let mut receiver = Self::with(Desk { tls: Some(authority.server_for_clients()), ..Desk::default() });
         receiver.open();
         receiver
+    }
+
+    /// Resets so many of the next connections as soon as they have said something.
+    pub(crate) fn reset_next(&self, times: usize) {
+        self.desk.resets.store(times, Ordering::Relaxed);
+    }
+
+    /// What was said on the connections that were reset.
+    pub(crate) fn said_before_reset(&self) -> Vec<Vec<u8>> {
+        self.desk.reset.lock().unwrap().clone()
     }
 
     fn with(desk: Desk) -> Self {
@@ -116,6 +131,10 @@ impl Drop for Receiver {
 impl Desk {
     fn serve(&self, stream: TcpStream) -> io::Result<()> {
         stream.set_read_timeout(Some(PATIENCE))?;
+        let one_less = |left: usize| left.checked_sub(1);
+        if self.resets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok() {
+            return self.reset(stream);
+        }
         match &self.tls {
             Some(config) => {
                 let connection = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
@@ -131,6 +150,16 @@ impl Desk {
             }
             None => self.answer(&mut { stream }),
         }
+    }
+
+    /// Reads once and ends the connection with a reset.
+    fn reset(&self, mut stream: TcpStream) -> io::Result<()> {
+        let mut said = vec![0; 4096];
+        let count = stream.read(&mut said)?;
+        said.truncate(count);
+        set_socket_linger(&stream, Some(Duration::ZERO))?;
+        self.reset.lock().unwrap().push(said);
+        Ok(())
     }
 
     fn answer(&self, stream: &mut (impl Read + Write)) -> io::Result<()> {

@@ -140,8 +140,17 @@ impl DeliveryState {
 /// One line.
 impl fmt::Display for DeliveryReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let DeliveryOutcomes { accepted, adopted, delivered, spooled, pending, dropped, requests, .. } =
-            &self.outcomes;
+        let DeliveryOutcomes {
+            accepted,
+            adopted,
+            delivered,
+            spooled,
+            pending,
+            dropped,
+            requests,
+            panics,
+            ..
+        } = &self.outcomes;
         write!(f, "{}: {}: accepted={accepted}", self.destination, self.state.name())?;
         if *adopted > 0 {
             write!(f, " adopted={adopted}")?;
@@ -153,6 +162,9 @@ impl fmt::Display for DeliveryReport {
         write!(f, " dropped={}", dropped.total())?;
         for (reason, count) in dropped.iter() {
             write!(f, " {reason}={count}")?;
+        }
+        if *panics > 0 {
+            write!(f, " panics={panics}")?;
         }
         write!(f, " requests={requests}")?;
         self.last_error.as_deref().map_or(Ok(()), |error| write!(f, "; last error: {error}"))

@@ -30,8 +30,8 @@ fn window_of(at: Duration, end: Duration) -> Option<usize> {
 
 /// Peak over mean.
 fn peak(windows: Windows) -> f64 {
-    let sum: u32 = windows.iter().sum();
-    f64::from(windows.into_iter().max().unwrap()) / (f64::from(sum) / WINDOWS as f64)
+    let mean = f64::from(windows.iter().sum::<u32>()) / f64::from(u8::try_from(WINDOWS).unwrap());
+    f64::from(windows.into_iter().max().unwrap()) / mean
 }
 
 /// Lets twenty clients of this seed meet an outage, and returns what came after it, as [`count`] has it.
@@ -52,7 +52,7 @@ async fn outage(seed: u64, seconds: u64, failing: u64) -> (Windows, Windows) {
         for (client, bench) in (0..).zip(&benches) {
             bench.send((number..number + 10).map(|number| client * EACH + number));
         }
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
     }
     let mut issued: BTreeSet<u64> =
         (0..CLIENTS).flat_map(|client| (0..items).map(move |number| client * EACH + number)).collect();

@@ -17,6 +17,7 @@ mod idle;
 mod killed;
 mod losses;
 mod over_http;
+mod panic_words;
 mod power_cuts;
 mod real_disk;
 mod receiver_faults;

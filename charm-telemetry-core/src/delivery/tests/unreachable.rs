@@ -204,6 +204,7 @@ static LOOK_UPS: AtomicU32 = AtomicU32::new(0);
 static ANSWERS: AtomicBool = AtomicBool::new(false);
 
 /// Takes until it is let go.
+#[expect(clippy::unnecessary_wraps, reason = "the type of a look-up")]
 fn look_up_slowly(_: &str) -> io::Result<Vec<SocketAddr>> {
     LOOK_UPS.fetch_add(1, Ordering::Relaxed);
     let end = Instant::now() + PATIENCE;
