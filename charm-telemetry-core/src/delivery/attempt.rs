@@ -75,7 +75,7 @@ impl Attempt {
 
     /// Asks what the receiver can do.
     pub(super) async fn greet(&self) {
-        const PATIENCE: Duration = Duration::from_secs(5);
+        const PATIENCE: Duration = Duration::from_secs(2);
         let destination = self.destination.clone();
         let greeting = by_vendor(&self.shared, "`greeting`", move || destination.greeting());
         let Some(request) = greeting.await.flatten() else { return };
