@@ -328,6 +328,9 @@ impl Engine {
             let mut state = shared.lock();
             state.spool_bytes = spool.bytes();
             state.ledger.drop_items(lost.len() as u64, Place::Memory, DropReason::ShutdownDeadline);
+            drop(state);
+            // Before the books are closed: who starts when they are takes over what is left.
+            spool.let_go();
         })
         .await;
         self.shared.close();
