@@ -291,6 +291,25 @@ fn flush_and_shutdown_end_in_time_with_everything_delivered() {
 }
 
 #[test]
+fn a_start_right_after_the_end_takes_over_what_was_left() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let config = || DeliveryConfig {
+        first_backoff: Duration::from_millis(2),
+        max_backoff: Duration::from_millis(2),
+        spool: SpoolConfig::in_dir(dir.path()),
+        ..config()
+    };
+    for round in 0..100 {
+        let destination = At { url: format!("http://{closed}/"), encoding: Encoding::Gzip };
+        let handle = Delivery::start(destination, config()).unwrap();
+        send(&handle, round..round + 1);
+        let outcomes = handle.shutdown(PATIENCE).outcomes;
+        assert_eq!((outcomes.adopted, outcomes.spooled), (round, round + 1), "{outcomes:?}");
+    }
+}
+
+#[test]
 fn names_that_would_leave_the_spool_are_refused() {
     struct Named(TestDestination, &'static str);
     impl Destination for Named {
