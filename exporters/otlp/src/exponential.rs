@@ -78,7 +78,6 @@ impl Exponential {
 
 /// The bucket of a value at the finest scale: the whole part of its logarithm, and as many binary digits after the point as
 /// the scale says, one for each time that it is squared. No function of the system's library of mathematics is needed.
-#[expect(clippy::cast_possible_truncation, reason = "eleven bits fit")]
 fn index(value: f64) -> i32 {
     const MANTISSA_BITS: u32 = 52;
     const ONE: u64 = 1.0_f64.to_bits();
