@@ -297,26 +297,6 @@ impl TokenUsage {
     pub fn new(input_tokens: u64, output_tokens: u64) -> Self {
         Self { input_tokens: Some(input_tokens), output_tokens: Some(output_tokens), ..Self::default() }
     }
-
-    /// The same, with each part counted in its whole: spans have it so.
-    ///
-    /// Some providers count the tokens of the cache besides the input, and those of reasoning besides the output. Where that
-    /// shows, because a part cannot be larger than its whole, the part is added, and the sum made anew: a receiver that
-    /// takes the price of the part from that of the whole would find one below zero. What may be right is left as it is.
-    pub(crate) fn with_parts_counted_in(self) -> Self {
-        let whole = |whole: Option<u64>, part: u64| {
-            whole.map(|all| if part > all { all.saturating_add(part) } else { all })
-        };
-        let cached = self.cache_read_tokens.unwrap_or(0).saturating_add(self.cache_write_tokens.unwrap_or(0));
-        let input_tokens = whole(self.input_tokens, cached);
-        let output_tokens = whole(self.output_tokens, self.reasoning_tokens.unwrap_or(0));
-        if (input_tokens, output_tokens) == (self.input_tokens, self.output_tokens) {
-            return self;
-        }
-        let total_tokens =
-            input_tokens.zip(output_tokens).map(|(input, output)| input.saturating_add(output));
-        Self { input_tokens, output_tokens, total_tokens, ..self }
-    }
 }
 
 impl EventKind {

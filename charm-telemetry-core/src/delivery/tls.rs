@@ -3,6 +3,7 @@
 //! Rule: the bundled roots and what `SSL_CERT_FILE` names, or what one destination names, never the system's; ring, never a library of the system.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -57,9 +58,9 @@ pub(crate) const CERT_FILE: &str = "SSL_CERT_FILE";
 
 fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsError> {
     let fail = |why: String| TlsError::CertFile { path: path.to_owned(), why };
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| fail(error.to_string()))?;
-    let certificates: Vec<_> =
-        certificates.collect::<Result<_, _>>().map_err(|error| fail(error.to_string()))?;
+    let pem = fs::read(path).map_err(|error| fail(error.to_string()))?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let certificates = certificates.map_err(|error| fail(error.to_string()))?;
     if roots.add_parsable_certificates(certificates).0 == 0 {
         return Err(fail("there is none in it".to_owned()));
     }

@@ -20,7 +20,8 @@ use super::reading;
 use super::recent::Recent;
 use super::settings::TelemetrySettings;
 use super::span::{AbortReason, SpanEvent, SpanKind, SpanStatus, TraceOutput};
-use crate::event::{Event, EventKind, EventTime, LlmEnd, LlmStart, TokenUsage};
+use super::usage::with_parts_counted_in;
+use crate::event::{Event, EventKind, EventTime, LlmEnd, LlmStart};
 use crate::id::RunId;
 use crate::stream_event::StreamEvent;
 
@@ -223,7 +224,7 @@ impl TraceAssembler {
             status: SpanStatus::Ok,
             output: end.output.as_deref().and_then(|output| desk.json(output, charge)),
             response_model: end.model.as_deref().map(name),
-            usage: end.usage.map(TokenUsage::with_parts_counted_in),
+            usage: end.usage.map(with_parts_counted_in),
         });
     }
 

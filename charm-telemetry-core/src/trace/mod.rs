@@ -30,6 +30,7 @@ mod span;
 mod tags;
 mod traceparent;
 mod unsampled;
+mod usage;
 
 pub use assembler::TraceAssembler;
 pub use content::Content;

@@ -31,7 +31,7 @@ impl Exponential {
             self.zeros += times;
             return;
         }
-        let mut index = index(value, self.scale);
+        let mut index = index(value) >> (FINEST - self.scale);
         while !self.reaches(index) {
             self.halve();
             index >>= 1;
@@ -51,12 +51,15 @@ impl Exponential {
         if needed > MOST {
             return false;
         }
-        let before = self.offset.abs_diff(first) as usize;
-        if length > 0 && before > 0 {
-            self.counts.splice(..0, std::iter::repeat_n(0, before));
+        if needed == length {
+            return true;
         }
-        self.offset = first;
-        self.counts.resize(needed.unsigned_abs() as usize, 0);
+        let mut counts = vec![0; needed.unsigned_abs() as usize];
+        if length > 0 {
+            let before = self.offset.abs_diff(first) as usize;
+            counts[before..before + self.counts.len()].copy_from_slice(&self.counts);
+        }
+        (self.offset, self.counts) = (first, counts);
         true
     }
 
@@ -73,8 +76,24 @@ impl Exponential {
     }
 }
 
-/// The bucket of a value at a scale. At most 2^31: no logarithm of a number is above 1075.
-#[expect(clippy::cast_possible_truncation, reason = "1075 * 2^20 fits")]
-fn index(value: f64, scale: i32) -> i32 {
-    (value.log2() * f64::from(scale).exp2()).ceil() as i32 - 1
+/// The bucket of a value at the finest scale: the whole part of its logarithm, and as many binary digits after the point as
+/// the scale says, one for each time that it is squared. No function of the system's library of mathematics is needed.
+fn index(value: f64) -> i32 {
+    const MANTISSA_BITS: u32 = 52;
+    const ONE: u64 = 1.0_f64.to_bits();
+    const TWO_TO_54: f64 = 18_014_398_509_481_984.0;
+    // The smallest numbers have no exponent of their own.
+    let (value, less) = if value < f64::MIN_POSITIVE { (value * TWO_TO_54, 54) } else { (value, 0) };
+    let exponent = (value.to_bits() >> MANTISSA_BITS) as i32 - 1023 - less;
+    let mut rest = f64::from_bits(value.to_bits() & ((1 << MANTISSA_BITS) - 1) | ONE);
+    // A power of two is the upper bound of its bucket; no other number is on a bound.
+    let mut index = if rest.to_bits() == ONE { -1 } else { 0 };
+    for digit in (0..FINEST).rev() {
+        rest *= rest;
+        if rest >= 2.0 {
+            rest /= 2.0;
+            index += 1 << digit;
+        }
+    }
+    (exponent << FINEST) + index
 }

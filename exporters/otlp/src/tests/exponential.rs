@@ -13,7 +13,9 @@ fn bounds(buckets: &Exponential, position: usize) -> (f64, f64) {
 
 fn count(values: &[f64]) -> Exponential {
     let mut buckets = Exponential::new();
-    values.iter().for_each(|&value| buckets.add(value, 1));
+    for &value in values {
+        buckets.add(value, 1);
+    }
     buckets
 }
 
@@ -39,7 +41,7 @@ fn check(values: &[f64]) {
             *buckets.counts.first().unwrap() > 0 && *buckets.counts.last().unwrap() > 0,
             "none is empty at an end"
         );
-        // One step finer, the values would lie too far apart.
+        // One step finer, the values would lie too far apart, give or take what the ends leave of their buckets.
         let apart = (high.log2() - low.log2()) * f64::from(buckets.scale + 1).exp2();
         assert!(buckets.scale == 20 || apart > 158.0, "{apart} at {}", buckets.scale);
     }
@@ -78,4 +80,13 @@ fn powers_of_two_belong_to_the_bucket_below_them() {
     many.add(1.0, 2);
     let counts: Vec<_> = many.counts.iter().copied().filter(|&count| count > 0).collect();
     assert_eq!((many.scale, counts), (6, vec![2, 3]));
+}
+
+#[test]
+fn there_are_160_buckets_and_not_one_more() {
+    let powers = |most: i32| count(&(0..most).map(|n| f64::from(n).exp2()).collect::<Vec<_>>());
+    let full = powers(160);
+    assert_eq!((full.scale, full.offset, full.counts), (0, -1, vec![1; MOST]));
+    let merged = powers(161);
+    assert_eq!((merged.scale, merged.counts.len()), (-1, 81));
 }
