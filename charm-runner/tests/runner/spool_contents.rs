@@ -26,7 +26,8 @@ fn copy(batch: &Path, number: u64, said: u64, change: impl Fn(&mut Vec<u8>)) -> 
 
 /// Makes a batch as old as it says, with a header that is whole.
 fn age(bytes: &mut [u8], age: Duration) {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() - age;
+    let created = SystemTime::now().checked_sub(age).unwrap();
+    let since_1970 = created.duration_since(SystemTime::UNIX_EPOCH).unwrap();
     bytes[CREATED].copy_from_slice(&u64::try_from(since_1970.as_millis()).unwrap().to_le_bytes());
     let crc = crc32fast::hash(&bytes[..HEADER - 4]).to_le_bytes();
     bytes[HEADER - 4..HEADER].copy_from_slice(&crc);
@@ -44,7 +45,7 @@ fn batches_items_bytes_and_age_are_counted_in_the_files_whatever_their_names_say
     let batch = batches(&project).remove(0);
     let items = ids_in(&batch).len() as u64;
     copy(&batch, 11, 999, |_| {});
-    copy(&batch, 12, 0, |bytes| age(bytes, Duration::from_secs(7200)));
+    copy(&batch, 12, 0, |bytes| age(bytes, Duration::from_hours(2)));
     let files = batches(&project);
     let list = listed(&project);
     let waiting = &list["waiting"][0];

@@ -17,7 +17,7 @@ use super::notice::NoticeKind;
 use super::on_disk::{load, lose, on_disk, quarantine, save_rest, store, take, tell_of_disk};
 use super::outcomes::DeliveryState;
 use super::sending::{Fate, Sender};
-use super::shared::{Phase, Shared};
+use super::shared::{Phase, Shared, are_lost};
 use super::spiller::Spiller;
 use super::start::{DeliveryError, Wall, World};
 use super::watch::watch;
@@ -329,8 +329,12 @@ impl Engine {
             }
             let mut state = shared.lock();
             state.spool_bytes = spool.bytes();
-            state.ledger.drop_items(lost.len() as u64, Place::Memory, DropReason::ShutdownDeadline);
+            let (late, reason) = (lost.len() as u64, DropReason::ShutdownDeadline);
+            state.ledger.drop_items(late, Place::Memory, reason);
             drop(state);
+            if late > 0 {
+                shared.notice(NoticeKind::Dropped, &format!("{}: {reason}", are_lost(late)));
+            }
             // Before the books are closed: who waits for that may start again at once.
             spool.let_go();
         })

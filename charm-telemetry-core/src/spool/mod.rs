@@ -20,6 +20,7 @@ mod file_system;
 mod format;
 mod leftovers;
 mod list;
+mod load;
 mod loss;
 mod owned;
 mod store;

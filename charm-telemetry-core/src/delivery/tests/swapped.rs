@@ -109,7 +109,9 @@ async fn a_copy_that_another_process_was_faster_to_take_is_sent_by_that_one_alon
     let receiver = Receiver::new(|_, at| Ok(Response::new(if at < HOUR { 403 } else { 200 })));
     let bench = spooled(&state, &receiver).await;
     copied(&state, &aside);
-    let other = Setup::spooling(&state).start(&down_for_an_hour());
+    // Down for longer: it still has them when the first one looks.
+    let down = Receiver::new(|_, at| Ok(Response::new(if at < 2 * HOUR { 503 } else { 200 })));
+    let other = Setup::spooling(&state).start(&down);
     other.until(HOUR, |outcomes| outcomes.adopted > 0).await;
     bench.send(30..60);
     bench.until_done(3 * HOUR).await;
