@@ -14,4 +14,5 @@ mod rate_limits;
 mod script;
 mod strict;
 mod strictness;
+mod tracebacks;
 mod values;
