@@ -179,7 +179,10 @@ fn with_frames_told(mut thing: Value) -> Value {
         let Some((last, others)) = frames.split_last() else { continue };
         let mut each: BTreeSet<_> = others.iter().flat_map(names).collect();
         each.retain(|name| last.get(name).is_none());
-        exception["stacktrace"]["frames"] = json!({ "last": last, "others have besides": each });
+        exception["stacktrace"]["frames"] = json!({ "last": last });
+        if !each.is_empty() {
+            exception["stacktrace"]["frames"]["others have besides"] = json!(each);
+        }
     }
     thing
 }
