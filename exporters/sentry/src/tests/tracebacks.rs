@@ -232,6 +232,32 @@ fn what_is_no_traceback_stays_a_text() {
 }
 
 #[test]
+fn code_of_the_agent_is_told_from_code_of_others_wherever_python_is() {
+    let files = [
+        ("/srv/bot/agent.py", "agent.py", true),
+        ("/srv/bot/tools/library/python3.py", "tools/library/python3.py", true),
+        ("/srv/bot/.venv/lib/python3.12/site-packages/a/b.py", "a/b.py", false),
+        ("/usr/lib/python3/dist-packages/c/__init__.py", "c/__init__.py", false),
+        ("/home/x/.pyenv/versions/3.12.1/lib/python3.12/json/decoder.py", "json/decoder.py", false),
+        ("/usr/lib64/python3.9/asyncio/base_events.py", "asyncio/base_events.py", false),
+        ("C:\\Python312\\Lib\\json\\decoder.py", "json\\decoder.py", false),
+        ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap>", false),
+        ("<string>", "<string>", false),
+    ];
+    let frame = |(file, ..): &(&str, &str, bool)| format!("  File \"{file}\", line 1, in f\n");
+    let text: String = files.iter().map(frame).collect();
+    let event = event("E", "x", &format!("Traceback (most recent call last):\n{text}E: x\n"));
+    for (frame, (file, name, in_app)) in frames(&event).iter().zip(files) {
+        assert_eq!((&frame["filename"], &frame["in_app"]), (&json!(name), &json!(in_app)), "{file}");
+        assert_eq!(frame["abs_path"], file);
+    }
+    let modules: Vec<_> = frames(&event).iter().filter_map(|frame| frame["module"].as_str()).collect();
+    assert_eq!(modules, ["a.b", "c", "json.decoder", "asyncio.base_events", "json.decoder"]);
+    let nowhere = "Traceback (most recent call last):\n  File \"\", line 1, in f\nE: x\n";
+    assert!(Traceback::read(nowhere).is_none(), "a place has a name");
+}
+
+#[test]
 fn long_names_and_lines_are_cut_before_sentry_cuts_them() {
     let long = "\u{2614}".repeat(2000);
     let text = format!(

@@ -56,8 +56,9 @@ impl<'a> Frame<'a> {
     fn json(&self, project: &str) -> FrameJson<'a> {
         let name = |text: &'a str| cut(Cow::Borrowed(text), MAX_NAME_BYTES);
         let in_library = library(self.file);
+        let short = in_library.or_else(|| self.file.strip_prefix(project)).filter(|file| !file.is_empty());
         FrameJson {
-            filename: name(in_library.or_else(|| self.file.strip_prefix(project)).unwrap_or(self.file)),
+            filename: name(short.unwrap_or(self.file)),
             abs_path: name(self.file),
             function: self.function.map(name),
             module: in_library.and_then(module),

@@ -193,7 +193,8 @@ fn frame(line: &str) -> Option<Frame<'_>> {
         Some((number, function)) => (number, Some(function)),
         None => (rest, None),
     };
-    Some(Frame { file, function, line: number.parse().ok()?, column: None, source: None, times: 1 })
+    let line = number.parse().ok().filter(|_| !file.is_empty())?;
+    Some(Frame { file, function, line, column: None, source: None, times: 1 })
 }
 
 /// `  [Previous line repeated 27 more times]`
