@@ -119,10 +119,9 @@ impl Encoder {
         let head = &*span.head;
         let id = head.uuid().to_string();
         let inputs = match operation {
-            Operation::Post => self.inputs(head.kind, span.input.as_ref(), fit),
             // LangSmith has them, unless they were cut to be there early.
             Operation::Patch if self.early_inputs(head.kind, span.input.as_ref()).is_some() => String::new(),
-            Operation::Patch => self.inputs(head.kind, span.input.as_ref(), fit),
+            Operation::Post | Operation::Patch => self.inputs(head.kind, span.input.as_ref(), fit),
         };
         let parts = RunParts {
             operation,

@@ -2,6 +2,8 @@
 //!
 //! Rule: what is sent is what the agent said and what the operator set; no variable of the environment is copied.
 
+use std::sync::Arc;
+
 use charm_telemetry_core::trace::{
     FinishedSpan, SpanHead, SpanKind, SpanStatus, StartedSpan, TelemetrySettings,
 };
@@ -40,13 +42,15 @@ impl ExtraWriter {
 
     /// Of a run that has begun.
     pub(crate) fn started(&self, span: &StartedSpan) -> Value {
-        let known = Known::from(span);
+        let names = [&span.conversation, &span.provider, &span.model];
+        let known = Known::new(&span.head, names, &span.parameters);
         self.extra(self.metadata(&known, known.model), &known)
     }
 
     /// Of a run that has ended. `cut` names what of it could not be sent whole.
     pub(crate) fn finished(&self, span: &FinishedSpan, cut: &[&str]) -> Value {
-        let known = Known::from(span);
+        let names = [&span.conversation, &span.provider, &span.model];
+        let known = Known::new(&span.head, names, &span.parameters);
         let mut metadata = self.metadata(&known, known.model.or(span.response_model.as_deref()));
         put(&mut metadata, "charm_response_model", span.response_model.as_deref());
         put(&mut metadata, "usage_metadata", span.usage.as_ref().map(usage));
@@ -98,27 +102,14 @@ fn invocation(known: &Known<'_>) -> Map<String, Value> {
     invocation
 }
 
-impl<'a> From<&'a StartedSpan> for Known<'a> {
-    fn from(span: &'a StartedSpan) -> Self {
-        Self {
-            head: &span.head,
-            conversation: span.conversation.as_deref(),
-            provider: span.provider.as_deref(),
-            model: span.model.as_deref(),
-            parameters: &span.parameters,
-        }
-    }
-}
-
-impl<'a> From<&'a FinishedSpan> for Known<'a> {
-    fn from(span: &'a FinishedSpan) -> Self {
-        Self {
-            head: &span.head,
-            conversation: span.conversation.as_deref(),
-            provider: span.provider.as_deref(),
-            model: span.model.as_deref(),
-            parameters: &span.parameters,
-        }
+impl<'a> Known<'a> {
+    fn new(
+        head: &'a SpanHead,
+        [conversation, provider, model]: [&'a Option<Arc<str>>; 3],
+        parameters: &'a ModelParameters,
+    ) -> Self {
+        let [conversation, provider, model] = [conversation, provider, model].map(|text| text.as_deref());
+        Self { head, conversation, provider, model, parameters }
     }
 }
 

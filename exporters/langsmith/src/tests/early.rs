@@ -159,7 +159,7 @@ fn the_end_of_a_call_that_was_posted_says_again_what_langsmith_would_forget_and_
 fn what_was_cut_to_be_there_early_is_there_as_a_whole_in_the_end() {
     // Written as JSON it is six times as long.
     let long = "\u{1}".repeat(500_000);
-    let begin = |harness: &mut Harness, call| harness.tool_start(call, "t", &*long).unwrap();
+    let begin = |harness: &mut Harness, call| harness.tool_start(call, "t", &long).unwrap();
     let [post, patch] =
         posted_and_patched(&plain(), begin, |harness, call| harness.tool_end(call, "t", "x").unwrap());
     assert!(post.field("inputs").to_string().len() < 1_000_000, "cut");
