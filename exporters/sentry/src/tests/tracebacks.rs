@@ -294,8 +294,8 @@ fn a_stack_of_node_is_turned_round_and_says_which_code_is_the_agent_s() {
 }
 
 #[test]
-fn the_time_to_read_a_text_grows_as_the_text_does() {
-    // Each would take a reader that looks back or ahead too far a time that grows with the square.
+fn the_time_to_read_a_long_text_is_no_square_of_its_length() {
+    // Each is hard for a reader that looks back or ahead too far.
     let hard: [fn(usize) -> String; 6] = [
         |n| "\n".repeat(n),
         |n| "  File \"x\", line 1, in f\n".repeat(n / 26),
@@ -309,16 +309,10 @@ fn the_time_to_read_a_text_grows_as_the_text_does() {
         |n| (0..).map(|depth| format!("{}+-+-1\n", " ".repeat(depth))).take((2 * n).isqrt()).collect(),
         |n| "\", line ".repeat(n / 8),
     ];
-    let time = |text: &str| {
-        let start = Instant::now();
-        drop(Traceback::read(text));
-        start.elapsed()
-    };
+    // A second at most, on a machine that is not busy; minutes, if the time grew with the square.
     for (number, make) in hard.iter().enumerate() {
-        let (short, long) = (make(16 * 1024), make(256 * 1024));
-        let best = |text: &str| (0..3).map(|_| time(text)).min().unwrap();
-        let (short, long) = (best(&short), best(&long));
-        // Sixteen times the text; 256 times the time if it grew with the square.
-        assert!(long < short * 80 + Duration::from_millis(10), "{number}: {short:?}, {long:?}");
+        let (text, start) = (make(256 * 1024), Instant::now());
+        drop(Traceback::read(&text));
+        assert!(start.elapsed() < Duration::from_secs(20), "{number}: {:?}", start.elapsed());
     }
 }
