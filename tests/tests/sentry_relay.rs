@@ -90,6 +90,25 @@ fn sentry_s_normaliser_changes_nothing_in_an_event() {
 }
 
 #[test]
+fn sentry_s_normaliser_changes_nothing_in_the_frames_and_causes_of_an_event() {
+    let Some(python) = requires::python_module("sentry_relay") else { return };
+    let payload = payload("event_traceback");
+    let judged = judge(&python, &payload);
+    assert!(is_clean(&judged), "{judged:#}");
+    let values = |payload: &Value| payload["exception"]["values"].as_array().expect("it has some").clone();
+    assert_eq!(values(&judged).len(), values(&payload).len());
+    for (sent, taken) in values(&payload).iter().zip(values(&judged)) {
+        assert_eq!(sent["stacktrace"]["frames"], taken["stacktrace"]["frames"]);
+        assert_eq!(sent["mechanism"], taken["mechanism"]);
+    }
+    let mut too_many = payload;
+    let last = too_many["exception"]["values"].as_array_mut().and_then(|values| values.last_mut());
+    let frames = last.and_then(|last| last["stacktrace"]["frames"].as_array_mut()).expect("it has frames");
+    *frames = vec![frames[0].clone(); 251];
+    assert!(!is_clean(&judge(&python, &too_many)), "it takes 250");
+}
+
+#[test]
 fn sentry_s_normaliser_finds_fault_with_what_is_wrong() {
     type Change = fn(&mut Value);
     let Some(python) = requires::python_module("sentry_relay") else { return };

@@ -90,6 +90,7 @@ impl OpenCall {
             input: self.input.clone(),
             model: self.model.clone(),
             provider: self.provider.clone(),
+            parameters: self.parameters,
             conversation: conversation.cloned(),
         }
     }

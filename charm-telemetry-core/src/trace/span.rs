@@ -110,6 +110,8 @@ pub struct StartedSpan {
     pub model: Option<Arc<str>>,
     /// Who serves the model.
     pub provider: Option<Arc<str>>,
+    /// What is asked of the model besides the prompt.
+    pub parameters: ModelParameters,
     /// The conversation that the run belongs to, if its inputs name one.
     pub conversation: Option<Arc<str>>,
 }

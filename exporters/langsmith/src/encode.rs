@@ -92,9 +92,9 @@ impl Encoder {
     pub(crate) fn started(&self, span: &StartedSpan) -> Item {
         let head = &*span.head;
         let id = head.uuid().to_string();
-        let whole = self.inputs(head.kind, span.input.as_ref(), Fit::Whole);
-        let fits = whole.len() <= MAX_RUN_BYTES / 2;
-        let inputs = if fits { whole } else { self.inputs(head.kind, span.input.as_ref(), Fit::Cut) };
+        let input = span.input.as_ref();
+        let inputs =
+            self.early_inputs(head.kind, input).unwrap_or_else(|| self.inputs(head.kind, input, Fit::Cut));
         let parts = RunParts {
             operation: Operation::Post,
             id: &id,
@@ -119,8 +119,9 @@ impl Encoder {
         let head = &*span.head;
         let id = head.uuid().to_string();
         let inputs = match operation {
-            Operation::Post => self.inputs(head.kind, span.input.as_ref(), fit),
-            Operation::Patch => String::new(),
+            // LangSmith has them, unless they were cut to be there early.
+            Operation::Patch if self.early_inputs(head.kind, span.input.as_ref()).is_some() => String::new(),
+            Operation::Post | Operation::Patch => self.inputs(head.kind, span.input.as_ref(), fit),
         };
         let parts = RunParts {
             operation,
@@ -157,6 +158,11 @@ impl Encoder {
             Some(content) if fit == Fit::Cut => content::cut("input", content, CUT_BYTES),
             Some(content) => content::inputs(kind, content),
         }
+    }
+
+    /// As they are posted early: `None` if they are too long for that.
+    fn early_inputs(&self, kind: SpanKind, content: Option<&Content>) -> Option<String> {
+        Some(self.inputs(kind, content, Fit::Whole)).filter(|whole| whole.len() <= MAX_RUN_BYTES / 2)
     }
 
     fn outputs(&self, kind: SpanKind, content: Option<&Content>, fit: Fit) -> String {

@@ -2,8 +2,12 @@
 //!
 //! Rule: what is sent is what the agent said and what the operator set; no variable of the environment is copied.
 
-use charm_telemetry_core::TokenUsage;
-use charm_telemetry_core::trace::{FinishedSpan, SpanKind, SpanStatus, StartedSpan, TelemetrySettings};
+use std::sync::Arc;
+
+use charm_telemetry_core::trace::{
+    FinishedSpan, SpanHead, SpanKind, SpanStatus, StartedSpan, TelemetrySettings,
+};
+use charm_telemetry_core::{ModelParameters, TokenUsage};
 use serde_json::{Map, Value, json};
 
 use crate::LangsmithExporter;
@@ -14,6 +18,15 @@ pub(crate) struct ExtraWriter {
     hidden: bool,
     /// On every run.
     common: Map<String, Value>,
+}
+
+/// What is known of a run when it begins.
+struct Known<'a> {
+    head: &'a SpanHead,
+    conversation: Option<&'a str>,
+    provider: Option<&'a str>,
+    model: Option<&'a str>,
+    parameters: &'a ModelParameters,
 }
 
 impl ExtraWriter {
@@ -29,24 +42,19 @@ impl ExtraWriter {
 
     /// Of a run that has begun.
     pub(crate) fn started(&self, span: &StartedSpan) -> Value {
-        let mut metadata = self.common.clone();
-        put(&mut metadata, "thread_id", span.conversation.as_deref());
-        describe(&mut metadata, span.head.kind, span.provider.as_deref(), span.model.as_deref());
-        self.extra(metadata, span.head.kind, span.model.as_deref())
+        let names = [&span.conversation, &span.provider, &span.model];
+        let known = Known::new(&span.head, names, &span.parameters);
+        self.extra(self.metadata(&known, known.model), &known)
     }
 
     /// Of a run that has ended. `cut` names what of it could not be sent whole.
     pub(crate) fn finished(&self, span: &FinishedSpan, cut: &[&str]) -> Value {
-        let mut metadata = self.common.clone();
-        let model = span.model.as_deref().or(span.response_model.as_deref());
-        put(&mut metadata, "thread_id", span.conversation.as_deref());
-        describe(&mut metadata, span.head.kind, span.provider.as_deref(), model);
-        put(&mut metadata, "ls_temperature", span.parameters.temperature);
-        put(&mut metadata, "ls_max_tokens", span.parameters.max_tokens);
+        let names = [&span.conversation, &span.provider, &span.model];
+        let known = Known::new(&span.head, names, &span.parameters);
+        let mut metadata = self.metadata(&known, known.model.or(span.response_model.as_deref()));
         put(&mut metadata, "charm_response_model", span.response_model.as_deref());
         put(&mut metadata, "usage_metadata", span.usage.as_ref().map(usage));
         put(&mut metadata, "ls_is_error_interrupt", span.suspended.then_some(true));
-        put(&mut metadata, "charm_traceparent", span.head.remote_parent.map(|parent| parent.to_string()));
         put(&mut metadata, "charm_truncated", (!cut.is_empty()).then_some(cut));
         put(&mut metadata, "charm_events_dropped", Some(span.events_dropped).filter(|&count| count > 0));
         put(&mut metadata, "charm_start_missing", span.start_missing.then_some(true));
@@ -54,15 +62,21 @@ impl ExtraWriter {
         if let SpanStatus::Error(error) = &span.status {
             put(&mut metadata, "charm_error_type", error.error_type.as_deref());
         }
-        let mut extra = self.extra(metadata, span.head.kind, span.model.as_deref());
-        if let Some(invocation) = extra.get_mut("invocation_params") {
-            span.parameters.integers().for_each(|(name, value)| invocation[name] = value.into());
-            span.parameters.doubles().for_each(|(name, value)| invocation[name] = value.into());
-        }
-        extra
+        self.extra(metadata, &known)
     }
 
-    fn extra(&self, metadata: Map<String, Value>, kind: SpanKind, model: Option<&str>) -> Value {
+    /// What is known from the start on: the end of a run says it again, because LangSmith replaces all of it.
+    fn metadata(&self, known: &Known<'_>, model: Option<&str>) -> Map<String, Value> {
+        let mut metadata = self.common.clone();
+        put(&mut metadata, "thread_id", known.conversation);
+        describe(&mut metadata, known.head.kind, known.provider, model);
+        put(&mut metadata, "ls_temperature", known.parameters.temperature);
+        put(&mut metadata, "ls_max_tokens", known.parameters.max_tokens);
+        put(&mut metadata, "charm_traceparent", known.head.remote_parent.map(|parent| parent.to_string()));
+        metadata
+    }
+
+    fn extra(&self, metadata: Map<String, Value>, known: &Known<'_>) -> Value {
         let metadata = if self.hidden { Map::new() } else { metadata };
         let mut extra = json!({ "metadata": metadata, "runtime": {
             "sdk": env!("CARGO_PKG_NAME"),
@@ -71,10 +85,31 @@ impl ExtraWriter {
             "platform": format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
             "runtime": "rust",
         }});
-        if let (SpanKind::Llm, Some(model), false) = (kind, model, self.hidden) {
-            extra["invocation_params"] = json!({ "model": model });
+        let invocation = invocation(known);
+        if known.head.kind == SpanKind::Llm && !self.hidden && !invocation.is_empty() {
+            extra["invocation_params"] = invocation.into();
         }
         extra
+    }
+}
+
+/// The model and its parameters, where LangChain's own tracer has them.
+fn invocation(known: &Known<'_>) -> Map<String, Value> {
+    let mut invocation = Map::new();
+    put(&mut invocation, "model", known.model);
+    known.parameters.integers().for_each(|(name, value)| put(&mut invocation, name, Some(value)));
+    known.parameters.doubles().for_each(|(name, value)| put(&mut invocation, name, Some(value)));
+    invocation
+}
+
+impl<'a> Known<'a> {
+    fn new(
+        head: &'a SpanHead,
+        [conversation, provider, model]: [&'a Option<Arc<str>>; 3],
+        parameters: &'a ModelParameters,
+    ) -> Self {
+        let [conversation, provider, model] = [conversation, provider, model].map(|text| text.as_deref());
+        Self { head, conversation, provider, model, parameters }
     }
 }
 

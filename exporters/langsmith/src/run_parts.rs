@@ -109,7 +109,10 @@ impl<'a> RunParts<'a> {
                 })
                 .flatten();
             match begun {
-                Some(begun) => *begun = Self { operation: Operation::Post, inputs: begun.inputs, ..run },
+                Some(begun) => {
+                    let inputs = if run.inputs.is_empty() { begun.inputs } else { run.inputs };
+                    *begun = Self { operation: Operation::Post, inputs, ..run };
+                }
                 None => runs.push(run),
             }
         }

@@ -20,15 +20,18 @@ mod dsn;
 mod encode;
 mod envelope;
 mod event;
+mod exception;
 mod exporter;
 mod messages;
 mod options;
 mod outlets;
+mod payload_head;
 mod profile;
 mod rate_limits;
 mod request;
 #[cfg(test)]
 mod tests;
+mod traceback;
 mod transaction;
 
 use charm_telemetry_core::delivery::DeliveryConfig;

@@ -15,4 +15,5 @@ mod script;
 mod spool_losses;
 mod strict;
 mod strictness;
+mod tracebacks;
 mod values;

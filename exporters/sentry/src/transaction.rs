@@ -6,13 +6,13 @@
 use std::collections::HashMap;
 
 use charm_telemetry_core::RunId;
-use charm_telemetry_core::trace::{AbortReason, FinishedSpan, SpanHead, SpanStatus};
+use charm_telemetry_core::trace::{FinishedSpan, SpanHead};
 use serde::Serialize;
 
 use crate::attributes::Plain;
-use crate::encode::{ItemLine, fit, item, op, own_attributes, seconds, span_name};
-use crate::event::tags;
-use crate::profile::{ORIGIN, PLATFORM, Profile, Sdk};
+use crate::encode::{ItemLine, fit, item, own_attributes, seconds, span_name};
+use crate::payload_head::{Contexts, PayloadHead, SpanPlace};
+use crate::profile::{PLATFORM, Profile};
 
 /// The most spans of one transaction.
 pub(crate) const MAX_SPANS: usize = 1000;
@@ -56,55 +56,26 @@ impl OpenTransactions {
 #[derive(Serialize)]
 struct Payload<'a> {
     r#type: &'static str,
-    event_id: &'a str,
-    transaction: String,
-    transaction_info: Source,
-    platform: &'static str,
-    level: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    release: Option<&'a str>,
-    environment: &'a str,
+    #[serde(flatten)]
+    head: PayloadHead<'a>,
     start_timestamp: f64,
     timestamp: f64,
-    tags: HashMap<&'a str, String>,
-    sdk: Sdk,
-    contexts: Contexts<'a>,
+    contexts: Contexts<Attributes<'a>>,
     spans: Vec<Child<'a>>,
 }
 
 #[derive(Serialize)]
-struct Source {
-    source: &'static str,
-}
-
-#[derive(Serialize)]
-struct Contexts<'a> {
-    trace: Root<'a>,
-}
-
-#[derive(Serialize)]
-struct Root<'a> {
-    trace_id: String,
-    span_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parent_span_id: Option<String>,
-    op: &'static str,
-    status: &'static str,
-    origin: &'static str,
+struct Child<'a> {
+    #[serde(flatten)]
+    place: SpanPlace,
+    description: String,
+    start_timestamp: f64,
+    timestamp: f64,
     data: Data<'a>,
 }
 
 #[derive(Serialize)]
-struct Child<'a> {
-    trace_id: String,
-    span_id: String,
-    parent_span_id: Option<String>,
-    op: &'static str,
-    description: String,
-    start_timestamp: f64,
-    timestamp: f64,
-    status: &'static str,
-    origin: &'static str,
+struct Attributes<'a> {
     data: Data<'a>,
 }
 
@@ -130,18 +101,10 @@ pub(crate) fn transaction_item(agent: &FinishedSpan, calls: &[FinishedSpan], pro
             &line,
             &Payload {
                 r#type: "transaction",
-                event_id: &event_id,
-                transaction: span_name(&agent.head).chars().take(200).collect(),
-                transaction_info: Source { source: "custom" },
-                platform: PLATFORM,
-                level: "info",
-                release: profile.release.as_deref(),
-                environment: &profile.environment,
+                head: PayloadHead::new(&event_id, "info", PLATFORM, &agent.head, profile),
                 start_timestamp: seconds(agent.head.start),
                 timestamp: seconds(agent.end),
-                tags: tags(profile, &agent.head),
-                sdk: Sdk::OURS,
-                contexts: Contexts { trace: root(agent, cap) },
+                contexts: Contexts::of(agent, Attributes { data: Data(agent, cap) }),
                 spans: calls.iter().map(|call| child(call, cap)).collect(),
             },
         )
@@ -154,39 +117,12 @@ fn event_id(head: &SpanHead) -> String {
     format!("{:032x}", head.uuid().as_u128())
 }
 
-fn root(span: &FinishedSpan, cap: usize) -> Root<'_> {
-    Root {
-        trace_id: span.head.trace_id.to_string(),
-        span_id: span.head.span_id.to_string(),
-        parent_span_id: span.head.parent_span_id().map(|id| id.to_string()),
-        op: op(span.head.kind),
-        status: status(&span.status),
-        origin: ORIGIN,
-        data: Data(span, cap),
-    }
-}
-
 fn child(span: &FinishedSpan, cap: usize) -> Child<'_> {
     Child {
-        trace_id: span.head.trace_id.to_string(),
-        span_id: span.head.span_id.to_string(),
-        parent_span_id: span.head.parent_span_id().map(|id| id.to_string()),
-        op: op(span.head.kind),
+        place: SpanPlace::of(span),
         description: span_name(&span.head),
         start_timestamp: seconds(span.head.start),
         timestamp: seconds(span.end),
-        status: status(&span.status),
-        origin: ORIGIN,
         data: Data(span, cap),
-    }
-}
-
-/// `error` is right in a span of the second version and not valid here.
-pub(crate) fn status(status: &SpanStatus) -> &'static str {
-    match status {
-        SpanStatus::Ok => "ok",
-        SpanStatus::Error(_) => "internal_error",
-        SpanStatus::Aborted(AbortReason::RunEnded | AbortReason::Shutdown) => "cancelled",
-        SpanStatus::Aborted(_) => "aborted",
     }
 }

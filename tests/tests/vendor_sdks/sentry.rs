@@ -143,7 +143,7 @@ fn told(requests: &[RecordedRequest]) -> Told {
 
 fn fields(thing: &Value) -> Fields {
     let mut fields = Fields::new();
-    let mut thing = thing.clone();
+    let mut thing = with_frames_told(thing.clone());
     let attributes = thing.get("attributes").cloned().unwrap_or_default();
     for (key, typed) in attributes.as_object().into_iter().flatten() {
         let kind = typed["type"].as_str().unwrap_or_default();
@@ -166,8 +166,29 @@ fn fields(thing: &Value) -> Fields {
         &["server.address", "server_name", "process.*", "thread.*", "contexts/runtime/*"],
         "<machine>",
     );
-    mask(&mut fields, &["exception/values/0/stacktrace/*"], "<frames>");
+    let machine = ["filename", "abs_path", "lineno"].map(|name| format!("*/stacktrace/frames/*/{name}"));
+    mask(&mut fields, &machine.each_ref().map(String::as_str), "<machine>");
     fields
+}
+
+/// The frames between the agent's and the one that raised are those of other programs: of theirs it is told what each has.
+/// The innermost one is in both.
+fn with_frames_told(mut thing: Value) -> Value {
+    for exception in thing["exception"]["values"].as_array_mut().into_iter().flatten() {
+        let frames = exception["stacktrace"]["frames"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        let Some((last, others)) = frames.split_last() else { continue };
+        let mut each: BTreeSet<_> = others.iter().flat_map(names).collect();
+        each.retain(|name| last.get(name).is_none());
+        exception["stacktrace"]["frames"] = json!({ "last": last });
+        if !each.is_empty() {
+            exception["stacktrace"]["frames"]["others have besides"] = json!(each);
+        }
+    }
+    thing
+}
+
+fn names(object: &Value) -> Vec<String> {
+    object.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
 }
 
 fn compare(lifecycle: &str, mark: &str) {

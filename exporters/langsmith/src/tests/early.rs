@@ -2,10 +2,15 @@
 //!
 //! Rule: the end of a run that was posted is a patch; of any other it is a post.
 
-use charm_telemetry_core::testing::Answer;
-use serde_json::json;
+use charm_telemetry_core::testing::{Answer, ReceiverDouble};
+use charm_telemetry_core::{CallId, LlmEnd, LlmStart, TokenUsage};
+use serde_json::{Value, json};
 
-use super::support::{PATIENCE, exporter, finish, ingested, langsmith, plain, recorded_run, runs, runs_of};
+use super::checker::Run;
+use super::payload::settings;
+use super::support::{
+    Harness, PATIENCE, exporter, finish, ingested, langsmith, plain, recorded_run, runs, runs_of,
+};
 
 #[test]
 fn a_finished_run_is_posted_once_by_default() {
@@ -66,4 +71,97 @@ fn a_patch_goes_to_a_server_without_multipart_too() {
     assert!(requests.iter().all(|request| request.path == "/runs/batch"));
     let operations: Vec<_> = requests.iter().flat_map(runs_of).map(|run| run.operation).collect();
     assert_eq!(operations, ["post", "patch"]);
+}
+
+/// The post and the patch of the call in a run that lasts: `begin` before it is posted, `end` after.
+fn posted_and_patched(
+    double: &ReceiverDouble,
+    begin: impl FnOnce(&mut Harness, CallId),
+    end: impl FnOnce(&mut Harness, CallId),
+) -> [Run; 2] {
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let all = settings(&[("TRACEPARENT", parent)]);
+    let mut harness = exporter(double, &[("CHARM_LANGSMITH_POST_AFTER", "0s")]).configured(all);
+    harness.run_start(&json!({ "thread_id": "th-1" })).unwrap();
+    let call = harness.new_call();
+    begin(&mut harness, call);
+    let of_call = || {
+        let runs = ingested(double).into_iter().flat_map(|request| runs_of(&request));
+        runs.filter(|run| run.main["run_type"] != "chain").collect::<Vec<_>>()
+    };
+    let mut count = 2;
+    while of_call().is_empty() {
+        double.wait_for_requests(count, PATIENCE);
+        count += 1;
+    }
+    end(&mut harness, call);
+    harness.run_end(&json!({})).unwrap();
+    finish(&mut harness);
+    let runs: [Run; 2] = of_call().try_into().expect("a post and a patch");
+    assert_eq!(runs.each_ref().map(|run| run.operation.as_str()), ["post", "patch"]);
+    runs
+}
+
+fn llm_call(double: &ReceiverDouble, start: LlmStart, end: LlmEnd) -> [Run; 2] {
+    let begin = |harness: &mut Harness, call| harness.llm_start(call, start).unwrap();
+    posted_and_patched(double, begin, |harness, call| harness.llm_end(call, end).unwrap())
+}
+
+fn start() -> LlmStart {
+    let parameters = serde_json::from_str(r#"{"temperature": 0.5, "max_tokens": 9, "top_k": 4}"#).unwrap();
+    LlmStart::new("zz").provider("openai").parameters(parameters).input(&json!("hi"))
+}
+
+#[test]
+fn a_call_that_lasts_is_posted_with_all_that_is_known_when_it_begins() {
+    let [post, _] = llm_call(&plain(), start(), LlmEnd::new());
+    let expected = json!({ "model": "zz", "temperature": 0.5, "max_tokens": 9, "top_k": 4 });
+    assert_eq!(post.field("extra")["invocation_params"], expected);
+    let expected = json!({
+        "thread_id": "th-1", "ls_provider": "openai", "ls_model_name": "zz", "ls_model_type": "chat",
+        "ls_temperature": 0.5, "ls_max_tokens": 9,
+    });
+    assert_eq!(*post.metadata(), expected);
+    let mut unnamed = start();
+    unnamed.model = None;
+    let [post, _] = llm_call(&plain(), unnamed, LlmEnd::new());
+    let expected = json!({ "temperature": 0.5, "max_tokens": 9, "top_k": 4 });
+    assert_eq!(post.field("extra")["invocation_params"], expected, "of a model without a name, too");
+}
+
+#[test]
+fn the_end_of_a_call_that_was_posted_says_again_what_langsmith_would_forget_and_what_is_new() {
+    let double = plain();
+    let end = LlmEnd::new().model("zz-2025").usage(TokenUsage::new(7, 3)).output(&json!("hello"));
+    let [post, patch] = llm_call(&double, start(), end);
+    // LangSmith puts the new object in place of the old one, not into it.
+    let lost = |before: &Value, after: &Value| {
+        let before = before.as_object().unwrap().clone();
+        before.into_iter().filter(|(name, value)| after[name] != *value).collect::<Vec<_>>()
+    };
+    for part in ["metadata", "runtime", "invocation_params"] {
+        assert_eq!(lost(&post.field("extra")[part], &patch.field("extra")[part]), [], "{part}");
+    }
+    assert_eq!(patch.metadata()["usage_metadata"]["total_tokens"], 10);
+    assert_eq!(patch.metadata()["charm_response_model"], "zz-2025");
+    assert!(post.metadata().get("usage_metadata").is_none(), "nobody knew it");
+    let mut main = post.main.clone();
+    main["end_time"] = patch.main["end_time"].clone();
+    assert_eq!(main, patch.main);
+    assert_eq!(post.field("inputs")["messages"][0]["content"], "hi");
+    assert!(!patch.fields.contains_key("inputs"), "LangSmith has them");
+    let root =
+        ingested(&double).iter().flat_map(runs_of).find(|run| run.main["run_type"] == "chain").unwrap();
+    assert!(root.metadata()["charm_traceparent"].is_string(), "known when the run begins");
+}
+
+#[test]
+fn what_was_cut_to_be_there_early_is_there_as_a_whole_in_the_end() {
+    // Written as JSON it is six times as long.
+    let long = "\u{1}".repeat(500_000);
+    let begin = |harness: &mut Harness, call| harness.tool_start(call, "t", &long).unwrap();
+    let [post, patch] =
+        posted_and_patched(&plain(), begin, |harness, call| harness.tool_end(call, "t", "x").unwrap());
+    assert!(post.field("inputs").to_string().len() < 1_000_000, "cut");
+    assert_eq!(*patch.field("inputs"), json!({ "input": long }));
 }

@@ -17,7 +17,7 @@ use super::support::{Harness, exporter, finish, ingested, plain, recorded_run, r
 use crate::multipart;
 use crate::run_parts::{Operation, RunParts};
 
-fn settings(pairs: &[(&str, &str)]) -> TelemetrySettings {
+pub(super) fn settings(pairs: &[(&str, &str)]) -> TelemetrySettings {
     let environment = Environment::from_pairs(pairs.iter().copied());
     TelemetrySettings::read(&mut EnvironmentReader::new(&environment))
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::script::{Script, failure, one_chat, profile, weather};
 use super::strict::Envelope;
+use super::tracebacks;
 use crate::destination::{Project, ToProject};
 use crate::encode::{MAX_ITEM_BYTES, span_item};
 use crate::event::event_item;
@@ -105,6 +106,13 @@ fn a_failed_tool_as_an_event_on_its_span() {
 }
 
 #[test]
+fn a_failed_tool_with_where_it_failed_and_what_led_to_it() {
+    let item = tracebacks::item("RuntimeError", "after", &tracebacks::told("3.12", "groups"));
+    let envelope = check("event_traceback", Category::Error, &[item]);
+    assert_eq!(envelope.items[0].1["exception"]["values"].as_array().unwrap().len(), 10);
+}
+
+#[test]
 fn one_failure_is_one_event_even_if_the_run_fails_with_it() {
     let spans = failure("ValueError: no weather for Paris", true);
     assert!(spans[1].error().is_some(), "the run failed, too");
@@ -124,8 +132,7 @@ fn a_run_that_fails_by_itself_is_an_event_that_nobody_handled() {
     let moment = script.at(0, None);
     script.trace.run_start(moment, RawValue::NULL);
     let moment = script.at(5, None);
-    let traceback =
-        "Traceback (most recent call last):\n  File \"agent.py\", line 3\nopenai.RateLimitError: slow down";
+    let traceback = "Traceback (most recent call last):\n  File \"agent.py\", line 3, in answer\nopenai.RateLimitError: slow down";
     script.trace.error(moment, traceback);
     let envelope = Envelope::read(&envelope_of(Category::Error, &event(&script.spans()))).unwrap();
     let event = &envelope.items[0].1;
@@ -135,7 +142,8 @@ fn a_run_that_fails_by_itself_is_an_event_that_nobody_handled() {
         (&exception["value"], &exception["mechanism"]["handled"]),
         (&json!("slow down"), &json!(false))
     );
-    assert_eq!(event["extra"]["traceback"], traceback);
+    let frame = json!({ "filename": "agent.py", "abs_path": "agent.py", "function": "answer", "lineno": 3, "in_app": true });
+    assert_eq!((&exception["stacktrace"]["frames"][0], &event["platform"]), (&frame, &json!("python")));
 }
 
 #[test]

@@ -235,11 +235,8 @@ fn check_messages(text: &str) -> Checked {
     Ok(())
 }
 
-fn check_common(payload: &Value) -> Checked {
-    rule!(
-        ["other", "native"].contains(&payload["platform"].as_str().unwrap_or_default()),
-        "a known platform"
-    );
+fn check_common(payload: &Value, platforms: &[&str]) -> Checked {
+    rule!(platforms.contains(&payload["platform"].as_str().unwrap_or_default()), "a known platform");
     rule!(payload["environment"].as_str().is_some_and(|e| !e.contains('/') && e != "None"), "an environment");
     rule!(payload["transaction"].as_str().is_some_and(|name| name.chars().count() <= 200), "a name of 200");
     for (key, value) in payload["tags"].as_object().into_iter().flatten() {
@@ -254,20 +251,59 @@ fn check_common(payload: &Value) -> Checked {
 }
 
 fn check_event(event: &Value) -> Checked {
-    check_common(event)?;
+    check_common(event, &["other", "native", "python", "node"])?;
     rule!(event["timestamp"].is_number() && event["level"] == "error", "time and level");
     let values = event["exception"]["values"].as_array().ok_or("an exception")?;
     for value in values {
-        rule!(value["type"].is_string() && value["value"].is_string(), "an exception has type and value");
+        let says = value["type"].is_string() || value["value"].as_str().is_some_and(|text| !text.is_empty());
+        rule!(says && value["value"].is_string(), "an exception has type and value");
         rule!(value["value"].as_str().unwrap_or_default().len() <= 8192, "a value is not cut by the server");
         rule!(value["mechanism"]["type"].is_string(), "a mechanism has a type");
         rule!(value["mechanism"]["handled"].is_boolean(), "a mechanism says whether it was handled");
+        check_frames(value)?;
+    }
+    check_chain(values)
+}
+
+/// The one that was raised last has the id 0 and no parent; every other one's parent is there. One alone has no id.
+fn check_chain(values: &[Value]) -> Checked {
+    let (last, others) = values.split_last().ok_or("an exception")?;
+    let id = |value: &Value| value["mechanism"]["exception_id"].as_u64();
+    rule!(last["mechanism"].get("parent_id").is_none(), "the last one has no parent");
+    rule!(last["type"].is_string(), "the last one has a type");
+    rule!(id(last) == (!others.is_empty()).then_some(0), "the last one has the id 0 if there are others");
+    for other in others {
+        let mechanism = &other["mechanism"];
+        let parent = mechanism["parent_id"].as_u64().ok_or("a parent")?;
+        rule!(id(other).is_some_and(|id| id > parent), "a parent has the smaller id");
+        rule!(values.iter().filter(|value| id(value) == id(other)).count() == 1, "each id is there once");
+        rule!(values.iter().any(|value| id(value) == Some(parent)), "the parent is there");
+        rule!(mechanism["type"] == "chained" && mechanism["source"].is_string(), "it says how it is chained");
+    }
+    Ok(())
+}
+
+fn check_frames(exception: &Value) -> Checked {
+    let Some(stacktrace) = exception.get("stacktrace") else { return Ok(()) };
+    let frames = stacktrace["frames"].as_array().ok_or("frames")?;
+    rule!((1..=250).contains(&frames.len()), "as many frames as Sentry keeps");
+    for frame in frames {
+        rule!(frame["filename"].as_str().is_some_and(|file| !file.is_empty()), "a frame has a file");
+        rule!(
+            frame["lineno"].as_u64().is_some() && frame["in_app"].is_boolean(),
+            "line, and whose code it is"
+        );
+        let short = |name: &str| frame[name].as_str().unwrap_or_default().len() <= 512;
+        rule!(
+            ["filename", "abs_path", "function", "module"].into_iter().all(short),
+            "names that are not cut"
+        );
     }
     Ok(())
 }
 
 fn check_transaction(transaction: &Value) -> Checked {
-    check_common(transaction)?;
+    check_common(transaction, &["other", "native"])?;
     check_times(&transaction["start_timestamp"], &transaction["timestamp"])?;
     let root = &transaction["contexts"]["trace"];
     check_ai(&root["op"], &transaction["transaction"], &root["data"])?;
