@@ -69,9 +69,14 @@ pub fn tool() -> &'static Path {
 
 /// Runs it in this workspace. `--lto off` and no vendor exporter, so that all tests share what was compiled.
 pub fn image<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, env: &[(&str, &str)]) -> Said {
+    said(image_command(args, env))
+}
+
+/// The same, not started yet.
+pub fn image_command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, env: &[(&str, &str)]) -> Command {
     let quick = ["--lto", "off", "--features", "none"].map(|arg| OsStr::new(arg).to_owned());
     let args: Vec<_> = quick.into_iter().chain(args.into_iter().map(|arg| arg.as_ref().to_owned())).collect();
-    image_at(root(), args, env)
+    command_at(root(), args, env)
 }
 
 /// Runs it in any folder, with nothing added.
@@ -83,6 +88,36 @@ pub fn image_at<S: AsRef<OsStr>>(
     args: impl IntoIterator<Item = S>,
     env: &[(&str, &str)],
 ) -> Said {
+    said(command_at(folder, args, env))
+}
+
+/// The same as if its user kept new files from everybody else, which is no affair of the image.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn image_by_a_careful_user<S: AsRef<OsStr>>(
+    folder: &Path,
+    args: impl IntoIterator<Item = S>,
+    env: &[(&str, &str)],
+) -> Said {
+    let command = command_at(folder, args, env);
+    let mut careful = Command::new("sh");
+    careful.args(["-c", r#"umask 077; exec "$0" "$@""#]).arg(command.get_program()).args(command.get_args());
+    careful.current_dir(folder);
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => careful.env(name, value),
+            None => careful.env_remove(name),
+        };
+    }
+    said(careful)
+}
+
+fn command_at<S: AsRef<OsStr>>(
+    folder: &Path,
+    args: impl IntoIterator<Item = S>,
+    env: &[(&str, &str)],
+) -> Command {
     let mut command = Command::new(tool());
     command.args(args).current_dir(folder);
     for name in
@@ -92,7 +127,12 @@ pub fn image_at<S: AsRef<OsStr>>(
     }
     // A folder that is not there holds no logins.
     command.env("DOCKER_CONFIG", "/nonexistent").env("REGISTRY_AUTH_FILE", "/nonexistent");
-    let output = command.envs(env.iter().copied()).output().expect("the command can be started");
+    command.envs(env.iter().copied());
+    command
+}
+
+fn said(mut command: Command) -> Said {
+    let output = command.output().expect("the command can be started");
     Said {
         success: output.status.success(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
