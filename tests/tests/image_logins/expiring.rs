@@ -57,7 +57,7 @@ impl ExpiringRegistry {
                     return;
                 }
                 // A client that goes away is its own affair.
-                let _ = serving.answer(stream, address);
+                let _ = serving.answer(&stream, address);
             }
         });
         Self { address, desk, thread: Some(thread) }
@@ -83,7 +83,7 @@ impl Drop for ExpiringRegistry {
 }
 
 impl Desk {
-    fn answer(&self, stream: TcpStream, address: SocketAddr) -> std::io::Result<()> {
+    fn answer(&self, mut stream: &TcpStream, address: SocketAddr) -> std::io::Result<()> {
         let mut reader = BufReader::new(stream.try_clone()?);
         let mut lines = (&mut reader).lines();
         let first = lines.next().transpose()?.unwrap_or_default();
@@ -109,7 +109,7 @@ impl Desk {
             (401, realm + "content-length: 0\r\n\r\n")
         } else {
             if headers.contains_key("expect") {
-                (&stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+                stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
             }
             let size = headers.get("content-length").and_then(|size| size.parse().ok()).unwrap_or_default();
             let mut body = Vec::new();
@@ -118,7 +118,7 @@ impl Desk {
             (status, "location: /v2/team/runner/blobs/uploads/1\r\ncontent-length: 0\r\n\r\n".to_owned())
         };
         given.log.push(format!("{method} {kind} {status}"));
-        write!(&stream, "HTTP/1.1 {status} OK\r\nconnection: close\r\n{more}")
+        write!(stream, "HTTP/1.1 {status} OK\r\nconnection: close\r\n{more}")
     }
 
     fn lets_in(&self, given: &Given, authority: Option<&String>, method: &str) -> bool {

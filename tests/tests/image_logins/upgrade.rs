@@ -68,9 +68,9 @@ fn serve(client: TcpStream, registry: &str, port: u16, heard: &Mutex<Vec<String>
         return Ok(());
     }
     let lines = BufReader::new(client.try_clone()?).lines().map_while(Result::ok);
-    let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-    let path = head[0].split(' ').nth(1).unwrap_or_default().to_owned();
-    heard.lock().unwrap().push(head.join("\n").to_ascii_lowercase());
+    let call: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+    let path = call[0].split(' ').nth(1).unwrap_or_default().to_owned();
+    heard.lock().unwrap().push(call.join("\n").to_ascii_lowercase());
     let to = format!("https://127.0.0.1:{port}{path}");
     write!(&client, "HTTP/1.1 301 Moved\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
 }
