@@ -1,6 +1,7 @@
 //! What a test needs from the machine: the Python environment, Node, valgrind, strace.
 //!
-//! Rule: what is missing skips the test loudly, by name, and fails it where nothing may be skipped.
+//! Rule: what is missing skips the test loudly, by name, and fails it where nothing may be skipped, but for what no package
+//! gives to a machine: the right to run a daemon.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;

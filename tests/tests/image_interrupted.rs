@@ -88,13 +88,13 @@ fn interrupted_while_it_writes_it_leaves_nothing_behind() {
     let registry = slow_registry();
     let blobs = root().join("target/charm-image/blobs/sha256");
     for (kind, signal, code) in [("oci", Signal::INT, 130), ("tar", Signal::TERM, 143)] {
-        let folder = tempfile::tempdir().unwrap();
+        let (folder, before) = (tempfile::tempdir().unwrap(), names(&blobs));
         let (base, place) = (
             format!("{}/base:1", registry.address()),
             format!("{kind}:{}", folder.path().join("image").display()),
         );
         let running = Running::start(image_command(["--base", &base, "--output", &place], &[]));
-        let is_partial = |name: &String| name.starts_with(".charm-image-");
+        let is_partial = |name: &String| name.starts_with(".charm-image-") && !before.contains(name);
         wait_until("it writes and pulls", || {
             names(folder.path()).iter().any(is_partial) && names(&blobs).iter().any(is_partial)
         });
@@ -117,18 +117,22 @@ fn lives(pid: &str) -> bool {
     stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).is_some_and(|state| state != 'Z')
 }
 
-/// A crate whose compilation begins and does not end; its process writes who it is into the file.
+/// A crate whose compilation begins and does not end while the folder is there; its process writes who it is into a file.
 fn endless_crate(folder: &Path) -> (ExporterCrate, PathBuf) {
     let mine = ExporterCrate::sound(folder, "test-endless", "endless");
     let pid = folder.join("pid");
-    let script = format!(
-        "fn main() {{\n    std::fs::write(\"{}\", std::process::id().to_string()).unwrap();\n    \
-         std::thread::sleep(std::time::Duration::from_secs(600));\n}}\n",
-        pid.display()
-    );
+    let script = ENDLESS.replace("PID", &pid.display().to_string());
     fs::write(mine.folder.join("build.rs"), script).unwrap();
     (mine, pid)
 }
+
+const ENDLESS: &str = r#"fn main() {
+    std::fs::write("PID", std::process::id().to_string()).unwrap();
+    while std::path::Path::new("PID").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+"#;
 
 #[test]
 fn interrupted_while_it_compiles_it_ends_cargo_and_all_that_cargo_started() {
@@ -136,12 +140,13 @@ fn interrupted_while_it_compiles_it_ends_cargo_and_all_that_cargo_started() {
     let (mine, pid) = endless_crate(folder.path());
     let place = format!("oci:{}", folder.path().join("image").display());
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
-        let _ = fs::remove_file(&pid);
         let running = Running::start(image_command(["--with", &mine.with(), "--output", &place], &[]));
         let read = || fs::read_to_string(&pid).unwrap_or_default();
-        wait_until("the crate is being compiled", || !read().is_empty());
-        let compiler = read();
-        assert!(lives(&compiler));
+        let mut compiler = String::new();
+        wait_until("the crate is being compiled", || {
+            compiler = read();
+            lives(&compiler)
+        });
         let (ended, _, stderr) = running.end(signal);
         assert_eq!(ended, Some(code), "{stderr}");
         assert!(!lives(&compiler), "what cargo started goes on");

@@ -37,7 +37,8 @@ impl DockerDaemon {
         }
         command.arg("--host").arg(format!("unix://{}", at("socket").display()));
         command.args(["--bridge=none", "--iptables=false", "--ip6tables=false"]);
-        command.args(["--ip-forward=false", "--ip-masq=false"]);
+        // The simplest driver works on every file system, and makes folders that a layer leaves out for root alone.
+        command.args(["--ip-forward=false", "--ip-masq=false", "--storage-driver=vfs"]);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let mut daemon = Self { child: command.spawn().unwrap(), folder };
         if daemon.answers() {
