@@ -69,11 +69,18 @@ pub fn tool() -> &'static Path {
 
 /// Runs it in this workspace. `--lto off` and no vendor exporter, so that all tests share what was compiled.
 pub fn image<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, env: &[(&str, &str)]) -> Said {
-    said(image_command(args, env))
+    said(quick_command(args, env))
 }
 
-/// The same, not started yet.
+/// The same, not started yet, with signals as a terminal leaves them: what a script starts in the background does not hear
+/// Ctrl-C.
 pub fn image_command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, env: &[(&str, &str)]) -> Command {
+    let mut fresh = Command::new("env");
+    fresh.arg("--default-signal=HUP,INT");
+    within(fresh, &quick_command(args, env))
+}
+
+fn quick_command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, env: &[(&str, &str)]) -> Command {
     let quick = ["--lto", "off", "--features", "none"].map(|arg| OsStr::new(arg).to_owned());
     let args: Vec<_> = quick.into_iter().chain(args.into_iter().map(|arg| arg.as_ref().to_owned())).collect();
     command_at(root(), args, env)
@@ -100,17 +107,22 @@ pub fn image_by_a_careful_user<S: AsRef<OsStr>>(
     args: impl IntoIterator<Item = S>,
     env: &[(&str, &str)],
 ) -> Said {
-    let command = command_at(folder, args, env);
     let mut careful = Command::new("sh");
-    careful.args(["-c", r#"umask 077; exec "$0" "$@""#]).arg(command.get_program()).args(command.get_args());
-    careful.current_dir(folder);
+    careful.args(["-c", r#"umask 077; exec "$0" "$@""#]);
+    said(within(careful, &command_at(folder, args, env)))
+}
+
+/// A program that becomes the one in its arguments.
+fn within(mut outer: Command, command: &Command) -> Command {
+    outer.arg(command.get_program()).args(command.get_args());
+    outer.current_dir(command.get_current_dir().expect("every command here has a folder"));
     for (name, value) in command.get_envs() {
         match value {
-            Some(value) => careful.env(name, value),
-            None => careful.env_remove(name),
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
         };
     }
-    said(careful)
+    outer
 }
 
 fn command_at<S: AsRef<OsStr>>(
