@@ -2,12 +2,14 @@
 //!
 //! Rule: a file appears under its digest only when it is whole and its bytes are those of the digest.
 
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::descriptor::Descriptor;
 use crate::digest::Hashing;
 use crate::error::{ImageError, OutputError, RegistryError};
+use crate::partial::PartialFile;
 use crate::progress::Progress;
 
 /// A folder of blobs, named by their digests.
@@ -39,18 +41,17 @@ impl<'a> BlobCache<'a> {
     fn store(&self, blob: &Descriptor, bytes: impl Read, path: &Path) -> Result<(), ImageError> {
         let writing = |error| OutputError::writing(path)(error);
         std::fs::create_dir_all(&self.folder).map_err(writing)?;
-        // Removed when it is dropped, so that a failed download leaves nothing.
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(writing)?;
+        let mut file = PartialFile::new_in(&self.folder).map_err(writing)?;
         let task = self.progress.transfer(&format!("pull {}", short(blob)), blob.size);
         let mut hashing = Hashing::new(task.reader(bytes.take(blob.size + 1)));
-        io::copy(&mut hashing, &mut Marked(&mut file)).map_err(|error| copy_error(error, blob, path))?;
+        io::copy(&mut hashing, &mut Marked(file.as_file())).map_err(|error| copy_error(error, blob, path))?;
         let (_, digest, _) = hashing.finish();
         if digest != blob.digest {
             let wanted = &blob.digest;
             let text = format!("the blob {wanted} came with other bytes ({digest}); try again");
             return Err(RegistryError::Malformed(text).into());
         }
-        file.persist(path).map_err(|error| writing(error.error))?;
+        file.persist(path)?;
         task.done();
         Ok(())
     }
@@ -62,7 +63,7 @@ pub(crate) fn short(blob: &Descriptor) -> &str {
 }
 
 /// Marks the errors of writing, to tell them from those of reading in one copy.
-struct Marked<'a>(&'a mut tempfile::NamedTempFile);
+struct Marked<'a>(&'a mut File);
 
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

@@ -166,25 +166,16 @@ impl Destination<'_> {
                 }
                 Output::Archive(file) => {
                     let step = self.progress.step(&format!("write {}", file.display()));
-                    output::write_archive(self.image, &self.request.tags, file, &self.cache)?;
-                    let beside = self.write_sbom(file)?;
+                    // The list of contents: `image.tar` -> `image.cdx.json`.
+                    let beside = file.with_extension("cdx.json");
+                    let sbom = Some((beside.as_path(), self.sbom));
+                    output::write_archive(self.image, &self.request.tags, file, sbom, &self.cache)?;
                     step.done("an archive for Docker, Podman and skopeo");
                     written.extend([file.display().to_string(), beside.display().to_string()]);
                 }
             }
         }
         Ok(written)
-    }
-
-    /// The list of contents beside the archive: `image.tar` -> `image.cdx.json`.
-    fn write_sbom(&self, archive: &Path) -> Result<PathBuf, OutputError> {
-        let path = archive.with_extension("cdx.json");
-        let written = std::fs::write(&path, self.sbom);
-        if written.is_err() {
-            // Half of the output is none. That it cannot be removed either is less news than why it was not written.
-            let _ = std::fs::remove_file(&path).and_then(|()| std::fs::remove_file(archive));
-        }
-        written.map(|()| path.clone()).map_err(OutputError::writing(&path))
     }
 
     fn load(&self, engine: Engine, scratch: &Path) -> Result<(), ImageError> {
@@ -227,3 +218,6 @@ fn describe(request: &ImageRequest, image: &Image) -> ImageReport {
         seconds: std::time::Duration::ZERO,
     }
 }
+
+#[cfg(test)]
+mod tests;

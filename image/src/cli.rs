@@ -137,7 +137,10 @@ pub fn main_with(crates: &[(&str, &str)]) -> ExitCode {
         let source = crate::runner::WithSource::Path(path.into());
         cli.with.push(WithCrate { name: (*name).to_owned(), source });
     }
-    match run(&cli) {
+    let ended = run(&cli);
+    // Who is being ended by a signal ends by that, and not by what it broke on the way.
+    let _held = crate::interrupt::hold();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "error: {error}");
@@ -152,6 +155,12 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<(), ImageError> {
+    crate::interrupt::watch().map_err(|error| {
+        let reason = crate::error::plain(&error);
+        RequestError::Argument(format!(
+            "cannot listen to signals: {reason}; end other programs and try again"
+        ))
+    })?;
     let progress = if cli.quiet { Progress::silent() } else { Progress::on_stderr() };
     let request = cli.request()?;
     if cli.generate_only {

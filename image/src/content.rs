@@ -1,6 +1,6 @@
 //! The files that we put into an image.
 //!
-//! Rule: on a base only below `/opt/charm`, and not one folder of it, so that nothing of the base is overwritten.
+//! Rule: on a base only `/opt/charm` and what is below it, so that nothing of the base is overwritten.
 
 use crate::config::BIN;
 use crate::layer::Files;
@@ -10,10 +10,13 @@ pub(crate) const SBOM_PATH: &str = "/opt/charm/share/sbom/charm-runner.cdx.json"
 
 /// The top layer: the binary, the name by which the cloud starts it, and what is in it.
 ///
-/// The folders above are left to whoever unpacks: a folder in a layer would replace a link of the base's, as `/opt`
-/// is on some systems.
+/// `/opt` is left to whoever unpacks: a folder in a layer would replace a link of the base's, which it is on some systems.
+/// Our own folders are not: some engines make what is missing so that root alone may enter it.
 pub(crate) fn runner(binary: Vec<u8>, sbom: Vec<u8>) -> Files {
     let mut files = Files::default();
+    for folder in ["opt/charm", "opt/charm/bin", "opt/charm/share", "opt/charm/share/sbom"] {
+        files.folder(folder, 0o755);
+    }
     files.file(&relative(&format!("{BIN}/charm-runner")), 0o755, binary);
     files.link(&relative(&format!("{BIN}/charm")), "charm-runner");
     files.file(&relative(SBOM_PATH), 0o644, sbom);
@@ -23,7 +26,7 @@ pub(crate) fn runner(binary: Vec<u8>, sbom: Vec<u8>) -> Files {
 /// The layer below it where there is no base: what programs expect of a system. It never changes.
 pub(crate) fn bare_system() -> Files {
     let mut files = Files::default();
-    for folder in ["etc", "opt", "opt/charm", "opt/charm/bin", "opt/charm/share", "opt/charm/share/sbom"] {
+    for folder in ["etc", "opt"] {
         files.folder(folder, 0o755);
     }
     files.folder("tmp", 0o1777);

@@ -40,7 +40,9 @@ mod image;
 mod layer;
 mod media;
 
+mod interrupt;
 mod output;
+mod partial;
 mod progress;
 mod report;
 

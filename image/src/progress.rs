@@ -104,8 +104,9 @@ pub(crate) struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    /// Counts what is read.
+    /// Counts what is read, from the beginning.
     pub(crate) fn reader<R: Read>(&self, inner: R) -> impl Read {
+        self.moved.set(0);
         Counting { transfer: self, inner }
     }
 

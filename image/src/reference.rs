@@ -122,7 +122,9 @@ fn check_repository(repository: &str) -> Result<(), String> {
     }
     let fits = !repository.is_empty() && repository.split('/').all(is_component);
     let way_out = "write words of lower-case letters and digits, joined by `.`, `_`, `-` or `/`";
-    if fits { Ok(()) } else { Err(format!("`{repository}` is no repository; {way_out}")) }
+    // What was completed is told as it was typed.
+    let typed = repository.strip_prefix("library/").unwrap_or(repository);
+    if fits { Ok(()) } else { Err(format!("`{typed}` is no repository; {way_out}")) }
 }
 
 fn is_component(part: &str) -> bool {
@@ -174,6 +176,11 @@ mod tests {
         check(
             "a@sha256:12",
             &(prefix("a@sha256:12") + "`sha256:12` is no digest; write `sha256:` and 64 hex digits"),
+        );
+        check(
+            "a:b:c",
+            &(prefix("a:b:c")
+                + "`a:b` is no repository; write words of lower-case letters and digits, joined by `.`, `_`, `-` or `/`"),
         );
         check(
             "a//b",

@@ -1,6 +1,7 @@
 //! What a test needs from the machine: the Python environment, Node, valgrind, strace.
 //!
-//! Rule: what is missing skips the test loudly, by name, and fails it where nothing may be skipped.
+//! Rule: what is missing skips the test loudly, by name, and fails it where nothing may be skipped, but for what no package
+//! gives to a machine: the right to run a daemon.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -64,11 +65,19 @@ pub fn python_module(name: &str) -> Option<Venv> {
 /// # Panics
 /// If it is missing and `CHARM_TEST_REQUIRE_ALL=1`.
 pub fn program(name: &str) -> Option<PathBuf> {
+    on_path(name).or_else(|| missing(&format!("`{name}` on PATH"), INSTALL))
+}
+
+/// A program on `PATH` that not every machine can have, or `None` after saying that the calling test is skipped.
+pub fn optional_program(name: &str) -> Option<PathBuf> {
+    on_path(name).or_else(|| optional_missing(&format!("`{name}` on PATH"), INSTALL))
+}
+
+const INSTALL: &str = "install it with the package manager of the system";
+
+fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file());
-    found.or_else(|| {
-        missing(&format!("`{name}` on PATH"), "install it with the package manager of the system")
-    })
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 /// A file of what `cargo xtask test` installs into `target/test-NAME`, or `None` after saying that the calling test is
@@ -94,10 +103,20 @@ fn default_venv() -> PathBuf {
 /// # Panics
 /// If `CHARM_TEST_REQUIRE_ALL=1`.
 pub fn missing<T>(what: &str, way_out: &str) -> Option<T> {
-    let line = format!("{}: needs {what}; {way_out}", test_name());
+    let line = need(what, way_out);
     assert!(std::env::var_os("CHARM_TEST_REQUIRE_ALL").is_none_or(|value| value != "1"), "{line}");
     tell(&line);
     None
+}
+
+/// Says that the calling test is skipped for want of something that no machine can be made to have.
+pub fn optional_missing<T>(what: &str, way_out: &str) -> Option<T> {
+    tell(&need(what, way_out));
+    None
+}
+
+fn need(what: &str, way_out: &str) -> String {
+    format!("{}: needs {what}; {way_out}", test_name())
 }
 
 fn test_name() -> String {

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use charm_telemetry_tests::image::{BaseImage, Layout, Said, image};
+use charm_telemetry_tests::image::{BaseImage, Layout, Said, image, programs_without};
 use charm_telemetry_tests::requires;
 
 fn entries(folder: &Path) -> Vec<String> {
@@ -135,18 +135,9 @@ fn a_base_with_a_damaged_layer_is_not_used() {
     assert_eq!(entries(folder.path()), ["base"]);
 }
 
-/// A folder with every program of this machine but those that run containers, to be `PATH`.
+/// Every program of this machine but those that run containers.
 fn without_engines() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let path = std::env::var_os("PATH").unwrap();
-    for program in std::env::split_paths(&path).filter_map(|folder| folder.read_dir().ok()).flatten() {
-        let program = program.unwrap();
-        if program.file_name() != "podman" && program.file_name() != "docker" {
-            // The first of a name is the one that counts.
-            let _ = std::os::unix::fs::symlink(program.path(), folder.path().join(program.file_name()));
-        }
-    }
-    folder
+    programs_without(&["podman", "docker"])
 }
 
 fn load(programs: &Path) -> Said {

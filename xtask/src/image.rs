@@ -3,9 +3,10 @@
 //! Rule: what speaks to registries is compiled when an image is built, and not for every other task.
 
 use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Error, Result};
 use clap::Args as ClapArgs;
 
 #[derive(Debug, ClapArgs)]
@@ -16,15 +17,14 @@ pub(crate) struct Args {
     args: Vec<OsString>,
 }
 
-/// In the folder of the caller, so that paths mean what was typed.
+/// In the folder of the caller, so that paths mean what was typed, and in our place: signals and exit codes are its own.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let manifest = crate::workspace::root().join("Cargo.toml");
-    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let error = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["run", "--quiet", "--package", "charm-telemetry-image", "--manifest-path"])
         .arg(manifest)
         .arg("--")
         .args(&args.args)
-        .status()
-        .context("cannot start cargo")?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        .exec();
+    Err(Error::new(error)).context("cannot start cargo")
 }

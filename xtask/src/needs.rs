@@ -14,8 +14,17 @@ struct Need {
     version_flag: &'static str,
     why: &'static str,
     way_out: &'static str,
-    /// Without it the task stops; without the others, the tests that need it say that they were skipped.
-    required: bool,
+    necessity: Necessity,
+}
+
+/// When the task stops without a program. Otherwise the tests that need it say that they were skipped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Necessity {
+    Always,
+    /// Where nothing may be skipped.
+    WithAll,
+    /// Never: having it is not enough, the machine must be one where it may run.
+    Never,
 }
 
 const NEEDS: &[Need] = &[
@@ -24,77 +33,84 @@ const NEEDS: &[Need] = &[
         version_flag: "--version",
         why: "runs Python agents",
         way_out: "apt-get install python3 python3-venv, brew install python, or https://www.python.org",
-        required: true,
+        necessity: Necessity::Always,
     },
     Need {
         program: "node",
         version_flag: "--version",
         why: "runs Node agents",
         way_out: "apt-get install nodejs, brew install node, or https://nodejs.org",
-        required: true,
+        necessity: Necessity::Always,
     },
     Need {
         program: "npm",
         version_flag: "--version",
         why: "installs a receiver of the tests",
         way_out: "apt-get install npm, brew install node, or https://nodejs.org",
-        required: false,
+        necessity: Necessity::WithAll,
     },
     Need {
         program: "strace",
         version_flag: "--version",
         why: "counts system calls",
         way_out: "apt-get install strace (Linux only)",
-        required: false,
+        necessity: Necessity::WithAll,
     },
     Need {
         program: "valgrind",
         version_flag: "--version",
         why: "counts instructions and checks memory",
         way_out: "apt-get install valgrind (Linux only)",
-        required: false,
+        necessity: Necessity::WithAll,
     },
     Need {
         program: "podman",
         version_flag: "--version",
         why: "runs images",
         way_out: "apt-get install podman (Linux only)",
-        required: false,
+        necessity: Necessity::WithAll,
     },
     Need {
         program: "runc",
         version_flag: "--version",
         why: "runs images",
         way_out: "apt-get install runc (Linux only)",
-        required: false,
+        necessity: Necessity::WithAll,
     },
     Need {
         program: "skopeo",
         version_flag: "--version",
         why: "reads images as another client",
         way_out: "apt-get install skopeo (Linux only)",
-        required: false,
+        necessity: Necessity::WithAll,
     },
     Need {
         program: "umoci",
         version_flag: "--version",
         why: "unpacks images",
         way_out: "apt-get install umoci (Linux only)",
-        required: false,
+        necessity: Necessity::WithAll,
     },
     Need {
         program: "docker-registry",
         version_flag: "--version",
         why: "takes images",
         way_out: "apt-get install docker-registry (Linux only)",
-        required: false,
+        necessity: Necessity::WithAll,
+    },
+    Need {
+        program: "dockerd",
+        version_flag: "--version",
+        why: "loads and runs images",
+        way_out: "apt-get install docker.io (Linux only)",
+        necessity: Necessity::Never,
     },
     Need {
         program: "openssl",
         version_flag: "version",
         why: "signs for registries",
         way_out: "apt-get install openssl, or brew install openssl",
-        required: false,
+        necessity: Necessity::WithAll,
     },
 ];
 
@@ -103,7 +119,7 @@ const NEEDS: &[Need] = &[
 pub(crate) enum Strictness {
     /// The tests that need it are skipped, and say so.
     Skip,
-    /// The task fails.
+    /// The task fails, but for programs that not every machine can run.
     RequireAll,
 }
 
@@ -145,7 +161,11 @@ pub(crate) fn check(strictness: Strictness) -> Result<String> {
 
 impl Need {
     fn is_required(&self, strictness: Strictness) -> bool {
-        self.required || strictness == Strictness::RequireAll
+        match self.necessity {
+            Necessity::Always => true,
+            Necessity::WithAll => strictness == Strictness::RequireAll,
+            Necessity::Never => false,
+        }
     }
 
     fn version(&self) -> Option<String> {

@@ -13,24 +13,31 @@ use crate::blobs::BlobCache;
 use crate::digest::Digest;
 use crate::error::{ImageError, OutputError};
 use crate::image::Image;
+use crate::partial::{PartialFile, persist_all};
 use crate::reference::Reference;
 
+/// Writes the archive, and what belongs `beside` it: a file and its bytes.
 pub(crate) fn write(
     image: &Image,
     tags: &[Reference],
     path: &Path,
+    beside: Option<(&Path, &[u8])>,
     cache: &BlobCache<'_>,
 ) -> Result<(), ImageError> {
-    let writing = |error| OutputError::writing(path)(error);
     refuse_folder(path)?;
     let parent = layout::parent(path);
     std::fs::create_dir_all(&parent).map_err(OutputError::writing(&parent))?;
-    // Removed when it is dropped, so that a failure leaves nothing.
-    let mut file = tempfile::Builder::new().prefix(".charm-image-").tempfile_in(&parent).map_err(writing)?;
-    append(image, tags, file.as_file_mut(), cache, path)?;
-    readable(file.as_file()).map_err(writing)?;
-    file.persist(path).map_err(|error| writing(error.error))?;
-    Ok(())
+    let mut archive = PartialFile::new_in(&parent).map_err(OutputError::writing(path))?;
+    append(image, tags, archive.as_file(), cache, path)?;
+    archive.make_readable().map_err(OutputError::writing(path))?;
+    let mut files = vec![(archive, path)];
+    if let Some((other_path, bytes)) = beside {
+        let mut other = PartialFile::new_in(&parent).map_err(OutputError::writing(other_path))?;
+        let written = other.as_file().write_all(bytes).and_then(|()| other.make_readable());
+        written.map_err(OutputError::writing(other_path))?;
+        files.push((other, other_path));
+    }
+    Ok(persist_all(files)?)
 }
 
 pub(super) fn refuse_folder(path: &Path) -> Result<(), OutputError> {
@@ -93,10 +100,4 @@ fn entry<W: io::Write>(
     header.set_gid(0);
     header.set_size(size);
     tar.append_data(&mut header, name, bytes)
-}
-
-/// A temporary file is for its owner alone; an image is for others too, as the mask of the user allows.
-fn readable(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
 }

@@ -12,6 +12,7 @@ use super::{OCI_LAYOUT, index};
 use crate::blobs::BlobCache;
 use crate::error::{ImageError, OutputError};
 use crate::image::Image;
+use crate::partial::PartialFolder;
 use crate::reference::Reference;
 
 pub(crate) fn write(
@@ -23,14 +24,10 @@ pub(crate) fn write(
     let replaced = occupant(folder, tags)?;
     let parent = parent(folder);
     fs::create_dir_all(&parent).map_err(OutputError::writing(&parent))?;
-    // Removed when it is dropped, so that a failure leaves nothing.
-    let partial = tempfile::Builder::new()
-        .prefix(".charm-image-")
-        .tempdir_in(&parent)
-        .map_err(OutputError::writing(folder))?;
+    let partial = PartialFolder::new_in(&parent).map_err(OutputError::writing(folder))?;
     fill(image, tags, partial.path(), folder, cache)?;
-    move_into_place(partial, folder, replaced).map_err(OutputError::writing(folder))?;
-    Ok(())
+    let moved = partial.persist(|partial| move_into_place(partial, folder, replaced));
+    Ok(moved.map_err(OutputError::writing(folder))?)
 }
 
 fn fill(
@@ -104,23 +101,16 @@ fn occupied(folder: &Path, what: &str) -> OutputError {
     OutputError::Occupied(format!("`{}` {what}; choose a new folder or remove it", folder.display()))
 }
 
-fn move_into_place(partial: tempfile::TempDir, folder: &Path, replaced: Occupant) -> io::Result<()> {
+fn move_into_place(partial: &Path, folder: &Path, replaced: Occupant) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(partial.path(), fs::Permissions::from_mode(0o755))?;
+    fs::set_permissions(partial, fs::Permissions::from_mode(0o755))?;
     if replaced == Occupant::Nothing {
-        fs::rename(partial.path(), folder)?;
-    } else {
-        let old = tempfile::Builder::new().prefix(".charm-image-old-").tempdir_in(parent(folder))?;
-        let aside = old.path().join("old");
-        fs::rename(folder, &aside)?;
-        if let Err(error) = fs::rename(partial.path(), folder) {
-            fs::rename(&aside, folder)?;
-            return Err(error);
-        }
+        return fs::rename(partial, folder);
     }
-    // It is where it belongs: there is nothing to remove any more.
-    let _ = partial.keep();
-    Ok(())
+    let old = tempfile::Builder::new().prefix(".charm-image-old-").tempdir_in(parent(folder))?;
+    let aside = old.path().join("old");
+    fs::rename(folder, &aside)?;
+    fs::rename(partial, folder).or_else(|error| fs::rename(&aside, folder).and(Err(error)))
 }
 
 /// The folder above; of a bare name, the current one.

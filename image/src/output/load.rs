@@ -9,6 +9,8 @@ use super::write_archive;
 use crate::blobs::BlobCache;
 use crate::error::{ImageError, OutputError, plain};
 use crate::image::Image;
+use crate::interrupt::{self, Program, Reach};
+use crate::partial::PartialFolder;
 use crate::reference::Reference;
 
 /// A program that runs containers.
@@ -31,7 +33,8 @@ impl Engine {
 fn answers(program: &str) -> bool {
     let mut command = Command::new(program);
     command.arg("info").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+    let answer = Program::start(&mut command, Reach::Alone).and_then(Program::wait);
+    answer.is_ok_and(|status| status.success())
 }
 
 pub(crate) fn load(
@@ -41,10 +44,9 @@ pub(crate) fn load(
     scratch: &Path,
     cache: &BlobCache<'_>,
 ) -> Result<(), ImageError> {
-    let folder = tempfile::Builder::new().prefix("load-").tempdir_in(scratch);
-    let folder = folder.map_err(OutputError::writing(scratch))?;
+    let folder = PartialFolder::new_in(scratch).map_err(OutputError::writing(scratch))?;
     let file = folder.path().join("image.tar");
-    write_archive(image, tags, &file, cache)?;
+    write_archive(image, tags, &file, None, cache)?;
     run(engine, &["load", "--quiet", "--input", &file.to_string_lossy()])?;
     for tag in tags {
         let id = run(engine, &["image", "inspect", "--format", "{{.Id}}", &tag.to_string()])?;
@@ -67,7 +69,7 @@ fn check(engine: Engine, image: &Image, tag: &Reference, id: &str) -> Result<(),
 }
 
 fn run(Engine(program): Engine, args: &[&str]) -> Result<String, OutputError> {
-    let output = Command::new(program).args(args).stdin(Stdio::null()).output();
+    let output = interrupt::output(Command::new(program).args(args));
     let output =
         output.map_err(|error| OutputError::Load(format!("cannot start `{program}`: {}", plain(&error))))?;
     if output.status.success() {

@@ -11,6 +11,7 @@ use base64::Engine as _;
 use serde_json::Value;
 
 use crate::error::{RegistryError, plain};
+use crate::interrupt::{Program, Reach};
 
 /// What one logs in with.
 #[derive(Clone, PartialEq, Eq)]
@@ -123,16 +124,12 @@ fn ask_helper(helper: &str, key: &str) -> Result<Option<Found>, RegistryError> {
             "the credential helper `{program}` failed for `{key}`: {reason}; repair it or remove it from config.json"
         ))
     };
-    let mut child = Command::new(&program)
-        .arg("get")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| failed(&plain(&error)))?;
+    let mut command = Command::new(&program);
+    command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut helper = Program::start(&mut command, Reach::Alone).map_err(|error| failed(&plain(&error)))?;
     // A helper that reads nothing is its own affair; its answer decides.
-    let _ = child.stdin.take().map(|mut stdin| stdin.write_all(key.as_bytes()));
-    let output = child.wait_with_output().map_err(|error| failed(&plain(&error)))?;
+    let _ = helper.child().stdin.take().map(|mut stdin| stdin.write_all(key.as_bytes()));
+    let output = helper.output().map_err(|error| failed(&plain(&error)))?;
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if !output.status.success() {
         let unknown = said.contains("credentials not found");

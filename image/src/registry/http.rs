@@ -11,7 +11,7 @@ use ureq::http::{HeaderMap, Method, Request, StatusCode};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Proxy, SendBody};
 
-use super::location::{is_encrypted_or_here, origin_of, resolve};
+use super::location::{is_encrypted_or_here, is_over_tls, origin_of, resolve};
 use crate::error::RegistryError;
 
 /// A registry's address and the means to reach it.
@@ -70,9 +70,14 @@ pub(super) struct Answer {
     headers: HeaderMap,
     body: Body,
     registry: String,
+    /// Where it came from.
+    pub(super) origin: String,
     /// Whether it came from where the call went, and not from somewhere that it was sent on to.
     pub(super) is_own: bool,
 }
+
+/// A body that a server reads to its end even if it refuses the call.
+const MAX_UNASKED_BYTES: u64 = 64 * 1024;
 
 /// As many as browsers follow.
 const MAX_REDIRECTS: usize = 20;
@@ -147,19 +152,26 @@ impl Http {
         reader: &mut dyn Read,
     ) -> Result<Answer, RegistryError> {
         let at = self.absolute(call.location);
-        let authority = authority.filter(|_| origin_of(&at) == self.home());
-        self.run(call, &at, authority, Some(size), SendBody::from_reader(reader))
+        let is_own = origin_of(&at) == self.home();
+        let authority = authority.filter(|_| is_own);
+        let answer = self.run(call, &at, authority, Some(size), SendBody::from_reader(reader))?;
+        Ok(Answer { is_own, ..answer })
     }
 
-    /// Goes where it is sent on to, as registries keep their blobs elsewhere. `home` alone sees `authority`.
+    /// Goes where it is sent on to, as registries keep their blobs elsewhere. `home` alone sees `authority`; if it sends
+    /// us to itself over TLS, it is spoken to like that from then on.
     fn follow(&self, call: &Call<'_>, authority: Option<&str>, home: &str) -> Result<Answer, RegistryError> {
+        let mut home = home.to_owned();
         let mut at = self.absolute(call.location);
         for _ in 0..MAX_REDIRECTS {
             let is_own = origin_of(&at) == home;
             let answer = self.run(call, &at, authority.filter(|_| is_own), None, SendBody::none())?;
-            match answer.header("location").filter(|_| answer.status.is_redirection()) {
-                Some(next) => at = resolve(&at, &next),
-                None => return Ok(Answer { is_own, ..answer }),
+            let Some(next) = answer.header("location").filter(|_| answer.status.is_redirection()) else {
+                return Ok(Answer { is_own, ..answer });
+            };
+            at = resolve(&at, &next);
+            if is_own && is_over_tls(&home, &origin_of(&at)) {
+                home = self.encrypt(&home);
             }
         }
         let name = &self.registry;
@@ -191,11 +203,24 @@ impl Http {
         if let Some(size) = size {
             request = request.header("content-length", size);
         }
+        if size > Some(MAX_UNASKED_BYTES) {
+            // Who refuses it says so before it is sent; what closes the connection meanwhile could not be heard.
+            request = request.header("expect", "100-continue");
+        }
         let request = request.body(body).map_err(|error| self.unreachable(&error.to_string()))?;
         let answer = self.agent.run(request).map_err(|error| self.unreachable(&error.to_string()))?;
         let (parts, body) = answer.into_parts();
         let (status, headers, registry) = (parts.status, parts.headers, self.registry.clone());
-        Ok(Answer { status, headers, body, registry, is_own: true })
+        Ok(Answer { status, headers, body, registry, origin: origin_of(at), is_own: true })
+    }
+
+    /// The same place over TLS; if it is the registry, its address from now on.
+    fn encrypt(&self, home: &str) -> String {
+        if self.home() == home {
+            let encrypted = self.origin().replacen("http:", "https:", 1);
+            self.origin.replace(encrypted);
+        }
+        home.replacen("http:", "https:", 1)
     }
 
     fn origin(&self) -> String {

@@ -29,6 +29,12 @@ pub(super) fn resolve(from: &str, next: &str) -> String {
     if at.starts_with("http:") && origin_of(&encrypted) == origin_of(from) { encrypted } else { at }
 }
 
+/// Whether the second origin is the first one over TLS: the same host, and the same port or both the default.
+pub(super) fn is_over_tls(plain: &str, other: &str) -> bool {
+    let rest = |scheme: &str, origin: &str| origin.strip_prefix(scheme).map(str::to_owned);
+    rest("http://", plain).is_some_and(|place| rest("https://", other) == Some(place))
+}
+
 fn joined(from: &str, next: &str) -> String {
     let is_whole = |text: &str| text.starts_with("http://") || text.starts_with("https://");
     let (scheme, rest) = from.split_once("://").unwrap_or(("https", from));
@@ -47,7 +53,7 @@ fn joined(from: &str, next: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_encrypted_or_here, origin_of, resolve};
+    use super::{is_encrypted_or_here, is_over_tls, origin_of, resolve};
 
     #[test]
     fn a_place_is_scheme_host_and_port() {
@@ -84,6 +90,25 @@ mod tests {
             ("http://localhost:5/v2/", "http://localhost:5/up", "http://localhost:5/up"),
         ] {
             assert_eq!(resolve(from, next), expected, "for `{next}`");
+        }
+    }
+
+    #[test]
+    fn only_the_same_place_over_tls_is_the_same_registry() {
+        for (plain, other, expected) in [
+            ("http://localhost:5", "https://localhost:5", true),
+            // The name `localhost/a` means both ports.
+            ("http://localhost", "https://localhost", true),
+            ("http://localhost:5", "https://localhost:6", false),
+            ("http://localhost:5", "https://localhost", false),
+            ("http://localhost", "https://localhost:80", false),
+            ("http://localhost:5", "https://127.0.0.1:5", false),
+            ("http://localhost:5", "https://a.io:5", false),
+            ("http://localhost:5", "http://localhost:5", false),
+            ("https://localhost:5", "http://localhost:5", false),
+            ("https://localhost:5", "https://localhost:5", false),
+        ] {
+            assert_eq!(is_over_tls(plain, other), expected, "from `{plain}` to `{other}`");
         }
     }
 

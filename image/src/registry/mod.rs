@@ -16,7 +16,7 @@ use ureq::http::StatusCode;
 
 use crate::descriptor::Descriptor;
 use crate::digest::Digest;
-use crate::error::RegistryError;
+use crate::error::{ImageError, RegistryError};
 use crate::media;
 use crate::reference::Reference;
 use authority::{Access, Authority};
@@ -154,11 +154,18 @@ impl Registry {
         if answer.status == StatusCode::FORBIDDEN {
             return self.authority.refusal();
         }
+        let mut body = answer.excerpt();
+        if !answer.is_own {
+            let elsewhere = &answer.origin;
+            body = format!(
+                "{body}; that came from `{elsewhere}`, where it sent us and which sees no login of yours"
+            );
+        }
         RegistryError::Refused {
             registry: self.name.clone(),
             status: answer.status.as_u16(),
             task: task.to_owned(),
-            body: answer.excerpt(),
+            body,
         }
     }
 }
@@ -181,14 +188,14 @@ pub enum Transfer {
 impl Registry {
     /// Makes a blob be in the repository, by the cheapest way that works.
     ///
-    /// `from` is a repository of the same registry that has it; `open` gives its bytes if they must be sent.
+    /// `from` is a repository of the same registry that has it; `open` gives its bytes each time that they must be sent.
     pub(crate) fn ensure_blob<R: Read>(
         &self,
         repository: &str,
         blob: &Descriptor,
         from: Option<&str>,
-        open: impl FnOnce() -> Result<R, crate::error::ImageError>,
-    ) -> Result<Transfer, crate::error::ImageError> {
+        open: impl Fn() -> Result<R, ImageError>,
+    ) -> Result<Transfer, ImageError> {
         if self.has_blob(repository, &blob.digest)? {
             return Ok(Transfer::Exists);
         }
@@ -197,7 +204,7 @@ impl Registry {
         {
             return Ok(Transfer::Mounted);
         }
-        self.upload(repository, blob, open()?)?;
+        self.upload(repository, blob, open)?;
         Ok(Transfer::Uploaded)
     }
 }

@@ -8,10 +8,10 @@ use ureq::http::{Method, StatusCode};
 
 use super::Registry;
 use super::authority::Access;
-use super::http::Call;
+use super::http::{Answer, Call};
 use crate::descriptor::Descriptor;
 use crate::digest::Digest;
-use crate::error::RegistryError;
+use crate::error::{ImageError, RegistryError};
 
 impl Registry {
     pub(super) fn has_blob(&self, repository: &str, digest: &Digest) -> Result<bool, RegistryError> {
@@ -42,17 +42,18 @@ impl Registry {
     }
 
     /// Sends a blob.
-    pub(super) fn upload(
+    pub(super) fn upload<R: Read>(
         &self,
         repository: &str,
         blob: &Descriptor,
-        mut bytes: impl Read,
-    ) -> Result<(), RegistryError> {
+        open: impl Fn() -> Result<R, ImageError>,
+    ) -> Result<(), ImageError> {
         let access = Access::push(repository);
         let path = format!("/v2/{repository}/blobs/uploads/");
         let answer = self.call(&Call::new(Method::POST, &path), &access)?;
         if answer.status != StatusCode::ACCEPTED {
-            return Err(self.refused(&format!("take a blob for `{}/{repository}`", self.name()), answer));
+            let task = format!("take a blob for `{}/{repository}`", self.name());
+            return Err(self.refused(&task, answer).into());
         }
         let session = answer.header("location").ok_or_else(|| {
             RegistryError::Malformed(format!(
@@ -60,29 +61,38 @@ impl Registry {
                 self.name()
             ))
         })?;
-        let done = self.fill(&session, &access, blob, &mut bytes);
+        let done = self.fill(&session, &access, blob, open);
         if done.is_err() {
             self.cancel(&session, &access);
         }
         done
     }
 
-    fn fill(
+    fn fill<R: Read>(
         &self,
         session: &str,
         access: &Access,
         blob: &Descriptor,
-        bytes: &mut dyn Read,
-    ) -> Result<(), RegistryError> {
+        open: impl Fn() -> Result<R, ImageError>,
+    ) -> Result<(), ImageError> {
         let joint = if session.contains('?') { '&' } else { '?' };
         let location = format!("{session}{joint}digest={}", blob.digest);
         let call = Call::put(&location).content("application/octet-stream", &[]);
-        let authority = self.authority.header(access);
-        let answer = self.http.send_reader(&call, authority.as_deref(), blob.size, bytes)?;
+        let send = |authority: Option<&str>| -> Result<Answer, ImageError> {
+            Ok(self.http.send_reader(&call, authority, blob.size, &mut open()?)?)
+        };
+        let mut answer = send(self.authority.header(access).as_deref())?;
+        // A token that opened the session may have run out since.
+        if answer.status == StatusCode::UNAUTHORIZED && answer.is_own {
+            answer = send(Some(&self.authority.answer(&self.http, &answer, access)?))?;
+            if answer.status == StatusCode::UNAUTHORIZED {
+                return Err(self.authority.refusal().into());
+            }
+        }
         if answer.status == StatusCode::CREATED {
             return Ok(());
         }
-        Err(self.refused(&format!("store the blob {}", blob.digest), answer))
+        Err(self.refused(&format!("store the blob {}", blob.digest), answer).into())
     }
 
     /// Best effort: a registry forgets an abandoned session by itself in the end.

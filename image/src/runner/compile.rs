@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use super::cargo;
 use super::generate::Generated;
 use crate::error::{RunnerError, plain};
+use crate::interrupt::{Program, Reach};
 use crate::progress::Progress;
 
 /// The path of the binary.
@@ -71,15 +72,16 @@ fn remove_influences(command: &mut Command) {
 /// Relays what cargo says, and keeps it if it fails.
 fn run(mut command: Command, progress: &Progress) -> Result<Result<(), String>, RunnerError> {
     let failed = |error: std::io::Error| RunnerError::Compile(format!("cannot run cargo: {}", plain(&error)));
-    let mut child = command.spawn().map_err(failed)?;
-    let stderr = child.stderr.take().expect("it was asked to be a pipe");
+    // Cargo alone would leave its compilers behind.
+    let mut program = Program::start(&mut command, Reach::Group).map_err(failed)?;
+    let stderr = program.child().stderr.take().expect("it was asked to be a pipe");
     let mut said = String::new();
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
         progress.relay(&line);
         said.push_str(&line);
         said.push('\n');
     }
-    let status = child.wait().map_err(failed)?;
+    let status = program.wait().map_err(failed)?;
     Ok(if status.success() { Ok(()) } else { Err(said) })
 }
 

@@ -29,6 +29,12 @@ impl Graph {
         })
     }
 
+    /// One that cargo was never asked for.
+    #[cfg(test)]
+    pub(crate) fn from_json(metadata: serde_json::Value) -> Self {
+        Self::new(serde_json::from_value(metadata).unwrap()).unwrap()
+    }
+
     /// Every package that is linked, without the generated one, by name and version.
     pub(crate) fn closure(&self) -> Vec<&Package> {
         let mut seen = BTreeSet::new();

@@ -69,9 +69,21 @@ pub fn tool() -> &'static Path {
 
 /// Runs it in this workspace. `--lto off` and no vendor exporter, so that all tests share what was compiled.
 pub fn image<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, env: &[(&str, &str)]) -> Said {
+    said(quick_command(args, env))
+}
+
+/// The same, not started yet, with signals as a terminal leaves them: what a script starts in the background does not hear
+/// Ctrl-C.
+pub fn image_command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, env: &[(&str, &str)]) -> Command {
+    let mut fresh = Command::new("env");
+    fresh.arg("--default-signal=HUP,INT");
+    within(fresh, &quick_command(args, env))
+}
+
+fn quick_command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, env: &[(&str, &str)]) -> Command {
     let quick = ["--lto", "off", "--features", "none"].map(|arg| OsStr::new(arg).to_owned());
     let args: Vec<_> = quick.into_iter().chain(args.into_iter().map(|arg| arg.as_ref().to_owned())).collect();
-    image_at(root(), args, env)
+    command_at(root(), args, env)
 }
 
 /// Runs it in any folder, with nothing added.
@@ -83,6 +95,41 @@ pub fn image_at<S: AsRef<OsStr>>(
     args: impl IntoIterator<Item = S>,
     env: &[(&str, &str)],
 ) -> Said {
+    said(command_at(folder, args, env))
+}
+
+/// The same as if its user kept new files from everybody else, which is no affair of the image.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn image_by_a_careful_user<S: AsRef<OsStr>>(
+    folder: &Path,
+    args: impl IntoIterator<Item = S>,
+    env: &[(&str, &str)],
+) -> Said {
+    let mut careful = Command::new("sh");
+    careful.args(["-c", r#"umask 077; exec "$0" "$@""#]);
+    said(within(careful, &command_at(folder, args, env)))
+}
+
+/// A program that becomes the one in its arguments.
+fn within(mut outer: Command, command: &Command) -> Command {
+    outer.arg(command.get_program()).args(command.get_args());
+    outer.current_dir(command.get_current_dir().expect("every command here has a folder"));
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    outer
+}
+
+fn command_at<S: AsRef<OsStr>>(
+    folder: &Path,
+    args: impl IntoIterator<Item = S>,
+    env: &[(&str, &str)],
+) -> Command {
     let mut command = Command::new(tool());
     command.args(args).current_dir(folder);
     for name in
@@ -92,7 +139,12 @@ pub fn image_at<S: AsRef<OsStr>>(
     }
     // A folder that is not there holds no logins.
     command.env("DOCKER_CONFIG", "/nonexistent").env("REGISTRY_AUTH_FILE", "/nonexistent");
-    let output = command.envs(env.iter().copied()).output().expect("the command can be started");
+    command.envs(env.iter().copied());
+    command
+}
+
+fn said(mut command: Command) -> Said {
+    let output = command.output().expect("the command can be started");
     Said {
         success: output.status.success(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

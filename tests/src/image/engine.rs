@@ -131,6 +131,23 @@ impl Drop for Bundle {
     }
 }
 
+/// A folder with every program of this machine but these, to be `PATH`.
+///
+/// # Panics
+/// If there is no `PATH`.
+pub fn programs_without(left_out: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let path = std::env::var_os("PATH").expect("there are programs");
+    for program in std::env::split_paths(&path).filter_map(|folder| folder.read_dir().ok()).flatten() {
+        let program = program.unwrap();
+        if !left_out.iter().any(|name| program.file_name() == *name) {
+            // The first of a name is the one that counts.
+            let _ = std::os::unix::fs::symlink(program.path(), folder.path().join(program.file_name()));
+        }
+    }
+    folder
+}
+
 fn unique(what: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("charm-test-{what}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))

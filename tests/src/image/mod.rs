@@ -6,15 +6,17 @@
 
 mod command;
 mod crates;
+mod docker;
 mod engine;
 mod layout;
 mod python_base;
 mod registry;
 
 pub use crate::workspace::root;
-pub use command::{Said, image, image_at, tool};
+pub use command::{Said, image, image_at, image_by_a_careful_user, image_command, tool};
 pub use crates::{CrateRegistry, ExporterCrate};
-pub use engine::{Bundle, Container, LoadedImage};
+pub use docker::DockerDaemon;
+pub use engine::{Bundle, Container, LoadedImage, programs_without};
 pub use layout::{BaseImage, Layout, index_of};
 pub use python_base::python_base;
 pub use registry::{PASSWORD, Registry, USER};

@@ -5,7 +5,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test that called it")]
 
+mod expiring;
 mod token_service;
+mod upgrade;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -189,8 +191,10 @@ fn a_registry_with_a_certificate_of_ones_own_is_trusted_by_ssl_cert_file_alone()
         assert!(error.ends_with("name the PEM file of the CA that signed it in SSL_CERT_FILE"), "{error}");
         fs::remove_dir_all(folder.path().join("image")).unwrap();
     }
-    let said = image(["--base", "localhost:1/a", "--output", &place], &[("SSL_CERT_FILE", "/nonexistent")]);
-    let expected = "SSL_CERT_FILE is `/nonexistent`: no such file or directory; name a PEM file or unset it";
+    let absent = folder.path().join("absent.pem").display().to_string();
+    let said = image(["--base", "localhost:1/a", "--output", &place], &[("SSL_CERT_FILE", &absent)]);
+    let expected =
+        format!("SSL_CERT_FILE is `{absent}`: no such file or directory; name a PEM file or unset it");
     assert_eq!(said.error(), expected);
 }
 
@@ -269,6 +273,28 @@ fn who_blobs_are_redirected_to_gets_no_password_by_asking_for_it() {
     assert!(said.error().contains("answered 401 when asked to send the blob"), "{}", said.error());
     let requests = elsewhere.storage.requests();
     assert!(!requests.is_empty() && requests.iter().all(|request| request.header("authorization").is_none()));
+}
+
+#[test]
+fn where_uploads_are_sent_gets_no_password_and_no_token_by_asking_for_them() {
+    let elsewhere = ElsewhereRegistry::start(|storage| storage.url(""));
+    let thief = ReceiverDouble::start();
+    thief.answer_always(Answer::new(200).body(r#"{"token":"x"}"#));
+    for challenge in ["Basic realm=\"give\"".to_owned(), format!("Bearer realm=\"{}\"", thief.url("/token"))]
+    {
+        elsewhere.storage.answer_always(Answer::new(401).header("WWW-Authenticate", challenge));
+        let host = elsewhere.registry.address();
+        let folder = tempfile::tempdir().unwrap();
+        let login = json!({ "auths": { host.to_string(): { "username": USER, "password": PASSWORD } } });
+        fs::write(folder.path().join("config.json"), login.to_string()).unwrap();
+        let (config, tag) = (folder.path().display().to_string(), format!("{host}/team/runner:1"));
+        let said = image(["--tag", &tag, "--push"], &[("DOCKER_CONFIG", config.as_str())]);
+        assert!(said.error().contains("answered 401 when asked to store the blob"), "{}", said.error());
+    }
+    let puts = elsewhere.storage.requests();
+    assert!(puts.iter().any(|request| request.method == "PUT"));
+    assert!(puts.iter().all(|request| request.header("authorization").is_none()));
+    assert!(thief.requests().is_empty(), "nobody is asked for a token in the name of another");
 }
 
 #[test]
