@@ -144,15 +144,6 @@ impl Spool {
         self.index.is_empty()
     }
 
-    /// Ends the use of the directories: the next one who asks takes them over. Nothing is stored afterwards.
-    pub(crate) fn let_go(&mut self) {
-        (self.own, self.held) = (None, None);
-        self.index.clear();
-        for dir in self.dirs.drain(..) {
-            owned::discard(&*self.fs, &dir);
-        }
-    }
-
     /// How many bytes the waiting batches have.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
