@@ -47,7 +47,7 @@ def described(error):
     import traceback
 
     lines = "".join(traceback.format_exception(kind, error, trimmed(error.__traceback__)))
-    return more + ',"traceback":' + quote(lines[-16384:])
+    return more + ',"traceback":' + bounded(quote(lines))
 
 
 def failed(stage, error):
