@@ -10,6 +10,9 @@ use serde::Serialize;
 use crate::child::{CapturedLine, LineLimits};
 use crate::plural::counted;
 
+/// How much of the traceback of a failed call is told.
+const LONGEST_TRACEBACK: usize = 16 << 10;
+
 /// The account of what was cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct CutOutput {
@@ -75,6 +78,15 @@ pub(super) fn left_out_of_result(missing: u64) -> String {
     format!("the output is longer than {most}: the last {} of it are not in the result", bytes(missing))
 }
 
+/// Leaves the end of a traceback, from where no part of a secret can be any more.
+pub(super) fn shorten(traceback: &mut String, redactor: &Redactor) {
+    if traceback.len() > LONGEST_TRACEBACK {
+        let clean = redactor.text(traceback);
+        let start = clean.ceil_char_boundary(clean.len().saturating_sub(LONGEST_TRACEBACK));
+        *traceback = clean[start..].to_owned();
+    }
+}
+
 /// The beginning of a text, which was cut anywhere, without secrets; and how many bytes of it were left out besides.
 pub(super) fn beginning<'a>(cut: &'a [u8], redactor: &Redactor) -> (Cow<'a, str>, u64) {
     let whole = whole_characters(cut);
@@ -113,7 +125,11 @@ fn bytes(count: u64) -> String {
 }
 
 fn size(bytes: usize) -> String {
-    if bytes.is_multiple_of(1 << 20) { format!("{} MiB", bytes >> 20) } else { format!("{} KiB", bytes >> 10) }
+    if bytes.is_multiple_of(1 << 20) {
+        format!("{} MiB", bytes >> 20)
+    } else {
+        format!("{} KiB", bytes >> 10)
+    }
 }
 
 #[cfg(test)]
@@ -131,8 +147,22 @@ mod tests {
         assert_eq!(shown(b"whole sk-12345", 14), ("whole [API_KEY_REDACTED]".to_owned(), 0));
         assert_eq!(shown(b"whole sk-1", 10), ("whole sk-1".to_owned(), 0));
         assert_eq!(shown(b"cut sk-1", 12), ("cut ... (8 bytes cut)".to_owned(), 8));
-        assert_eq!(shown("cut ü".as_bytes().split_last().unwrap().1, 6), ("cut ... (2 bytes cut)".to_owned(), 2));
+        assert_eq!(
+            shown("cut ü".as_bytes().split_last().unwrap().1, 6),
+            ("cut ... (2 bytes cut)".to_owned(), 2)
+        );
         assert_eq!(shown(b"bad \xff", 6), ("bad \u{fffd}... (1 byte cut)".to_owned(), 1));
+    }
+
+    #[test]
+    fn a_traceback_that_is_cut_within_a_secret_shows_no_end_of_it() {
+        let redactor = Redactor::new([("API_KEY", "sk-12345")]);
+        for behind in LONGEST_TRACEBACK - 8..LONGEST_TRACEBACK {
+            let mut traceback = format!("{}sk-12345{}", "ü".repeat(20), "x".repeat(behind));
+            shorten(&mut traceback, &redactor);
+            assert!(traceback.len() <= LONGEST_TRACEBACK);
+            assert!(!traceback.contains("45"), "{}", &traceback[..30]);
+        }
     }
 
     #[test]

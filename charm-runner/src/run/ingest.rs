@@ -3,21 +3,19 @@
 //! Rule: every line and every record becomes an event or is counted, in the order in which it came.
 
 use charm_telemetry_core::protocol::{Line, parse_line, strip_marker};
-use charm_telemetry_core::{EventKind, Manager, Redactor, Run, RunOutcome, StreamEvent};
+use charm_telemetry_core::{EventKind, Manager, Run, RunOutcome, StreamEvent};
 use serde_json::value::to_raw_value;
 
+use super::adapter::Adapter;
 use super::calls::Calls;
 use super::collected::Collected;
 use super::cut::{self, CutOutput};
-use super::adapter::Adapter;
 use super::ending;
 use crate::bridge::{Frame, FrameDecoder, Record};
-use crate::child::{CaptureSink, CapturedLine, ChildOutcome, LineAssembler, LineLimits, Notice};
+use crate::child::{CaptureSink, CapturedLine, ChildOutcome, LineAssembler, LineLimits, Notice, StopSignal};
+use crate::cursor::cursor;
 use crate::plural::counted;
 use crate::stderr::{pass_on, say};
-
-/// How much of the traceback of a failed call is told: its end.
-const LONGEST_TRACEBACK: usize = 16 << 10;
 
 /// Takes what the supervisor reads.
 pub(super) struct Ingest<'a> {
@@ -195,20 +193,11 @@ impl<'a> Ingest<'a> {
             }
             mut call => {
                 if let Some(traceback) = call.traceback_mut() {
-                    shorten(traceback, self.manager.redactor());
+                    cut::shorten(traceback, self.manager.redactor());
                 }
                 self.calls.record(&self.run, call);
             }
         }
-    }
-}
-
-/// The end of a traceback that is too long, cut where no secret can be any more.
-fn shorten(traceback: &mut String, redactor: &Redactor) {
-    if traceback.len() > LONGEST_TRACEBACK {
-        let clean = redactor.text(traceback).into_owned();
-        let start = clean.ceil_char_boundary(clean.len().saturating_sub(LONGEST_TRACEBACK));
-        clean[start..].clone_into(traceback);
     }
 }
 
@@ -247,6 +236,10 @@ impl CaptureSink for Ingest<'_> {
     }
 
     fn notice(&mut self, notice: Notice) {
+        if notice == Notice::Forwarded(StopSignal::Int) {
+            // Whoever typed it sees it where the cursor stood.
+            cursor().moved(b"^C");
+        }
         if notice != Notice::TimedOut {
             return;
         }
