@@ -155,12 +155,8 @@ def main(callbacks):
 /// What a cut could leave of the secret: its first characters, which follow no `x` otherwise.
 #[track_caller]
 fn assert_no_beginning(text: &str) {
-    for at in text.match_indices("xsk").map(|(at, _)| at) {
-        panic!(
-            "the beginning of a secret: {:?}",
-            &text[at..text.ceil_char_boundary(at + 40).min(text.len())]
-        );
-    }
+    let begun = text.find("xsk").map(|at| text[at..].chars().take(40).collect::<String>());
+    assert_eq!(begun, None, "the beginning of a secret");
     assert!(!text.contains("xs...") && !text.contains("xs\\n"), "the first character of a secret");
 }
 
