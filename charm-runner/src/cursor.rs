@@ -20,22 +20,23 @@ pub(crate) struct Cursor {
     is_line_broken: bool,
 }
 
-/// The cursor, for as long as something is written. Whoever holds it is alone on the terminal.
-pub(crate) fn cursor() -> MutexGuard<'static, Cursor> {
-    CURSOR.lock().unwrap_or_else(PoisonError::into_inner)
+/// The cursor, if there is one for both, for as long as something is written. Whoever holds it is alone on the terminal.
+pub(crate) fn shared() -> Option<MutexGuard<'static, Cursor>> {
+    Some(CURSOR.lock().unwrap_or_else(PoisonError::into_inner)).filter(|cursor| cursor.is_shared)
+}
+
+/// From now on stdout is a live view.
+pub(crate) fn show_live() {
+    let device = |fd: rustix::io::Result<rustix::fs::Stat>| fd.ok().map(|stat| stat.st_rdev);
+    let is_same = device(fstat(stdout())) == device(fstat(stderr()));
+    CURSOR.lock().unwrap_or_else(PoisonError::into_inner).is_shared =
+        stdout().is_terminal() && stderr().is_terminal() && is_same;
 }
 
 impl Cursor {
-    /// From now on stdout is a live view.
-    pub(crate) fn show_live(&mut self) {
-        let device = |fd: rustix::io::Result<rustix::fs::Stat>| fd.ok().map(|stat| stat.st_rdev);
-        let is_same = device(fstat(stdout())) == device(fstat(stderr()));
-        self.is_shared = stdout().is_terminal() && stderr().is_terminal() && is_same;
-    }
-
     /// What has to be written before a text for stderr.
     pub(crate) fn before_stderr(&mut self) -> &'static str {
-        if !self.is_shared || !self.in_line {
+        if !self.in_line {
             return "";
         }
         self.in_line = false;
@@ -70,12 +71,5 @@ mod tests {
         assert_eq!((cursor.is_there(b"more"), cursor.is_there(b"\n")), (0, 1));
         cursor.moved(b"\n");
         assert_eq!((cursor.is_there(b"\n"), cursor.before_stderr()), (0, ""));
-    }
-
-    #[test]
-    fn a_stderr_that_is_shown_elsewhere_breaks_no_line() {
-        let mut cursor = Cursor { is_shared: false, in_line: false, is_line_broken: false };
-        cursor.moved(b"token");
-        assert_eq!((cursor.before_stderr(), cursor.is_there(b"\n")), ("", 0));
     }
 }

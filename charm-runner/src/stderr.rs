@@ -12,8 +12,7 @@ use rustix::event::Timespec;
 use rustix::io::Errno;
 use rustix::stdio::stderr;
 
-use crate::cursor::cursor;
-use crate::{plain, room};
+use crate::{cursor, plain, room};
 
 /// So long its reader may pause. From then on everything is dropped until there is room again.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
@@ -45,9 +44,10 @@ pub(crate) fn pass_on(text: &str) {
     let text = if *IS_TERMINAL { Cow::Owned(plain::lines(text)) } else { Cow::Borrowed(text) };
     // Both are held over the whole text, so that lines of several threads do not mix.
     let mut listener = LISTENER.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut cursor = cursor();
+    let mut cursor = cursor::shared();
+    let before = cursor.as_mut().map_or("", |cursor| cursor.before_stderr());
     let patience = if listener.has_stalled { &AT_ONCE } else { &PATIENCE };
-    let was_heard = write(cursor.before_stderr().as_bytes(), patience) && write(text.as_bytes(), patience);
+    let was_heard = write(before.as_bytes(), patience) && write(text.as_bytes(), patience);
     listener.has_stalled = !was_heard;
     listener.missed += u64::from(!was_heard);
 }

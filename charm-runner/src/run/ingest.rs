@@ -13,7 +13,7 @@ use super::cut::{self, CutOutput};
 use super::ending;
 use crate::bridge::{Frame, FrameDecoder, Record};
 use crate::child::{CaptureSink, CapturedLine, ChildOutcome, LineAssembler, LineLimits, Notice, StopSignal};
-use crate::cursor::cursor;
+use crate::cursor;
 use crate::plural::counted;
 use crate::stderr::{pass_on, say};
 
@@ -133,7 +133,12 @@ impl<'a> Ingest<'a> {
     }
 
     fn text(&mut self, line: &CapturedLine<'_>) {
-        let mut text = self.cut.shown(line, self.manager.redactor()).into_owned();
+        // Of what is whole the secrets are taken out with those of the event.
+        let mut text = if line.is_cut() {
+            self.cut.shown(line, self.manager.redactor()).into_owned()
+        } else {
+            String::from_utf8_lossy(line.bytes).into_owned()
+        };
         if text.trim().is_empty() {
             return;
         }
@@ -238,7 +243,9 @@ impl CaptureSink for Ingest<'_> {
     fn notice(&mut self, notice: Notice) {
         if notice == Notice::Forwarded(StopSignal::Int) {
             // Whoever typed it sees it where the cursor stood.
-            cursor().moved(b"^C");
+            if let Some(mut cursor) = cursor::shared() {
+                cursor.moved(b"^C");
+            }
         }
         if notice != Notice::TimedOut {
             return;

@@ -15,8 +15,7 @@ use paint::{Paint, Style};
 use screen::Screen;
 use summary::Summary;
 
-use crate::cursor::cursor;
-use crate::plain;
+use crate::{cursor, plain};
 
 /// Of a tool's input and output so many characters are shown.
 const SHOWN: usize = 160;
@@ -34,7 +33,7 @@ pub(super) struct LiveView {
 
 impl LiveView {
     pub(super) fn new() -> Self {
-        cursor().show_live();
+        cursor::show_live();
         Self {
             paint: Paint::for_terminal(),
             text: String::new(),

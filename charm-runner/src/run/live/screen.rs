@@ -13,8 +13,7 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::stdio::stdout;
 
-use crate::cursor::cursor;
-use crate::room;
+use crate::{cursor, room};
 
 /// The moment that [`Screen::flush`] waits for room, and that it takes for a terminal that is slow.
 const MOMENT: Duration = Duration::from_millis(50);
@@ -83,12 +82,18 @@ impl Screen {
         let end = self.held.len().min(self.written + PIECE);
         let next = &self.held[self.written..end];
         let terminal = self.terminal.as_ref().map_or(stdout(), AsFd::as_fd);
-        let mut cursor = cursor();
-        let written = match cursor.is_there(next) {
-            0 => room::write_some(terminal, next, &AS_TIMESPEC),
+        if !room::has_room(terminal, &AS_TIMESPEC)? {
+            return Ok(0);
+        }
+        // Held for this write alone, so that stderr never waits for a terminal that was stopped.
+        let mut cursor = cursor::shared();
+        let written = match cursor.as_ref().map_or(0, |cursor| cursor.is_there(next)) {
+            0 => room::write_now(terminal, next),
             count => Ok(count),
         };
-        cursor.moved(&next[..written.unwrap_or_default()]);
+        if let Some(cursor) = &mut cursor {
+            cursor.moved(&next[..written.unwrap_or_default()]);
+        }
         drop(cursor);
         if written == Err(Errno::AGAIN) {
             thread::sleep(PAUSE);
