@@ -176,6 +176,16 @@ pub enum Record {
 }
 
 impl Record {
+    /// Where a call failed.
+    pub(crate) fn traceback_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::LlmError { traceback, .. }
+            | Self::ToolError { traceback, .. }
+            | Self::RetrieverError { traceback, .. } => Some(traceback),
+            _ => None,
+        }
+    }
+
     /// Reads the payload of a [`Frame::Record`](super::Frame::Record).
     ///
     /// # Errors

@@ -62,6 +62,7 @@ impl Pipes {
 
     pub(super) fn read_stdout(&mut self, sink: &mut dyn CaptureSink) {
         read_turn(&mut self.stdout, &mut self.buffer, |bytes| {
+            sink.stdout_bytes(bytes);
             self.stdout_lines.feed(bytes, |line| sink.stdout_line(line));
             !sink.is_full()
         });

@@ -27,6 +27,11 @@ pub enum Notice {
 /// once its pipes are full, and also the handling of signals and of the time limit: a sink with bounded room says
 /// [`is_full`](Self::is_full) instead of blocking.
 pub trait CaptureSink {
+    /// The next bytes of stdout, split wherever the reads were, before the lines that they complete.
+    fn stdout_bytes(&mut self, bytes: &[u8]) {
+        let _ = bytes;
+    }
+
     /// One line of stdout.
     fn stdout_line(&mut self, line: CapturedLine<'_>);
 

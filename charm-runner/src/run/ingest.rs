@@ -6,14 +6,16 @@ use charm_telemetry_core::protocol::{Line, parse_line, strip_marker};
 use charm_telemetry_core::{EventKind, Manager, Run, RunOutcome, StreamEvent};
 use serde_json::value::to_raw_value;
 
+use super::adapter::Adapter;
 use super::calls::Calls;
+use super::collected::Collected;
+use super::cut::{self, CutOutput};
 use super::ending;
 use crate::bridge::{Frame, FrameDecoder, Record};
-use crate::child::{CaptureSink, CapturedLine, ChildOutcome, LineAssembler, LineLimits, Notice};
-use crate::words::{counted, pass_on, say};
-
-/// A bound of the output that is collected for agents whose output is their result.
-const MAX_COLLECTED: usize = 16 * 1024 * 1024;
+use crate::child::{CaptureSink, CapturedLine, ChildOutcome, LineAssembler, LineLimits, Notice, StopSignal};
+use crate::cursor;
+use crate::plural::counted;
+use crate::stderr::{pass_on, say};
 
 /// Takes what the supervisor reads.
 pub(super) struct Ingest<'a> {
@@ -25,9 +27,9 @@ pub(super) struct Ingest<'a> {
     /// Lines that came by the bridge: what Python printed.
     printed: Option<LineAssembler>,
     /// The text of stdout, if it is the agent's result.
-    collected: Option<Vec<u8>>,
-    /// Whether that is all of it.
-    is_result_whole: bool,
+    collected: Option<Collected>,
+    limits: LineLimits,
+    cut: CutOutput,
     result: Option<RunOutcome>,
     /// The time limit was reached before there was a result: what the agent says in its grace is none.
     is_too_late: bool,
@@ -35,15 +37,17 @@ pub(super) struct Ingest<'a> {
 }
 
 impl<'a> Ingest<'a> {
-    pub(super) fn new(run: Run, manager: &'a Manager, collects_output: bool) -> Self {
+    pub(super) fn new(run: Run, manager: &'a Manager, adapter: &Adapter) -> Self {
+        let limits = adapter.line_limits();
         Self {
             run,
             manager,
             calls: Calls::default(),
             decoder: Some(FrameDecoder::new()),
-            printed: Some(LineAssembler::new(LineLimits::default())),
-            collected: collects_output.then(Vec::new),
-            is_result_whole: true,
+            printed: Some(LineAssembler::new(limits)),
+            collected: adapter.collects_output().then(Collected::default),
+            limits,
+            cut: CutOutput::default(),
             result: None,
             is_too_late: false,
             malformed: 0,
@@ -56,7 +60,7 @@ impl<'a> Ingest<'a> {
     }
 
     /// The agent's process has ended: closes what is open and says how the run ended.
-    pub(super) fn finish(mut self, child: &ChildOutcome) -> (Run, RunOutcome) {
+    pub(super) fn finish(mut self, child: &ChildOutcome) -> (Run, RunOutcome, CutOutput) {
         if let Some(mut printed) = self.printed.take() {
             printed.finish(|line| self.line(&line));
         }
@@ -65,13 +69,9 @@ impl<'a> Ingest<'a> {
             let lines = counted(self.malformed, "line");
             say(format_args!("{lines} began with an event marker and held no event: shown as text"));
         }
-        if !self.is_result_whole {
-            say(
-                "the output has lines of more than 1 MiB or is more than 16 MiB in all: the result is not complete",
-            );
-        }
         let outcome = self.outcome(child);
-        (self.run, outcome)
+        self.cut.sentences(self.limits).into_iter().for_each(say);
+        (self.run, outcome, self.cut)
     }
 
     fn outcome(&mut self, child: &ChildOutcome) -> RunOutcome {
@@ -82,15 +82,29 @@ impl<'a> Ingest<'a> {
             }
             (Some(result), _) if !self.is_too_late => result,
             (None, Some(output)) if ended_well && child.stopped_by.is_none() => {
-                let output = String::from_utf8_lossy(&output);
+                let output = self.whole_output(output);
                 RunOutcome::success(&to_raw_value(&output).expect("a string can always be written"))
             }
             _ => RunOutcome::error(&ending::without_result(child)),
         }
     }
 
+    /// The output of a command. If its end is missing, the run says so before its result.
+    fn whole_output(&mut self, output: Collected) -> String {
+        let (output, missing) = output.into_text(self.manager.redactor());
+        if missing > 0 {
+            self.cut.result(missing);
+            self.run.event(StreamEvent::thinking(&format!("{}\n", cut::left_out_of_result(missing))));
+        }
+        output
+    }
+
     /// A line of the agent's stdout, by whichever pipe.
     fn line(&mut self, line: &CapturedLine<'_>) {
+        if line.is_cut() && strip_marker(line.bytes).is_some() {
+            self.cut.event(line);
+            return;
+        }
         match parse_line(line.bytes) {
             Line::Event(event) if event.kind == "delta" => self.delta(event),
             Line::Event(event) => self.run.event(event.into()),
@@ -119,25 +133,14 @@ impl<'a> Ingest<'a> {
     }
 
     fn text(&mut self, line: &CapturedLine<'_>) {
-        let mut text = String::from_utf8_lossy(line.bytes).into_owned();
-        // A line that was to be an event is no part of the result.
-        if let Some(collected) = &mut self.collected
-            && strip_marker(line.bytes).is_none()
-        {
-            let is_whole = !line.is_cut() && collected.len() + line.bytes.len() < MAX_COLLECTED;
-            self.is_result_whole &= is_whole;
-            if is_whole {
-                collected.extend_from_slice(line.bytes);
-                if line.has_newline {
-                    collected.push(b'\n');
-                }
-            }
-        }
+        // Of what is whole the secrets are taken out with those of the event.
+        let mut text = if line.is_cut() {
+            self.cut.shown(line, self.manager.redactor()).into_owned()
+        } else {
+            String::from_utf8_lossy(line.bytes).into_owned()
+        };
         if text.trim().is_empty() {
             return;
-        }
-        if line.is_cut() {
-            text.extend(["... (", &line.total_len.to_string(), " bytes in all)"]);
         }
         if line.has_newline {
             text.push('\n');
@@ -193,22 +196,29 @@ impl<'a> Ingest<'a> {
             Record::AgentAction { tool, tool_input, .. } => {
                 self.run.emit(EventKind::AgentAction { tool, tool_input });
             }
-            call => self.calls.record(&self.run, call),
+            mut call => {
+                if let Some(traceback) = call.traceback_mut() {
+                    cut::shorten(traceback, self.manager.redactor());
+                }
+                self.calls.record(&self.run, call);
+            }
         }
     }
 }
 
 impl CaptureSink for Ingest<'_> {
+    fn stdout_bytes(&mut self, bytes: &[u8]) {
+        if let Some(collected) = &mut self.collected {
+            collected.take(bytes);
+        }
+    }
+
     fn stdout_line(&mut self, line: CapturedLine<'_>) {
         self.line(&line);
     }
 
     fn stderr_line(&mut self, line: CapturedLine<'_>) {
-        let text = String::from_utf8_lossy(line.bytes);
-        let mut text = self.manager.redactor().text(&text).into_owned();
-        if line.is_cut() {
-            text.extend(["... (", &line.total_len.to_string(), " bytes in all)"]);
-        }
+        let mut text = self.cut.shown(&line, self.manager.redactor()).into_owned();
         text.push('\n');
         pass_on(&text);
     }
@@ -231,6 +241,12 @@ impl CaptureSink for Ingest<'_> {
     }
 
     fn notice(&mut self, notice: Notice) {
+        if notice == Notice::Forwarded(StopSignal::Int) {
+            // Whoever typed it sees it where the cursor stood.
+            if let Some(mut cursor) = cursor::shared() {
+                cursor.moved(b"^C");
+            }
+        }
         if notice != Notice::TimedOut {
             return;
         }

@@ -196,7 +196,11 @@ def main():
     except BaseException as error:
         part("failure")
         code = failed(stage, error)
-    leave(code)
+    try:
+        leave(code)
+    except KeyboardInterrupt as error:  # While it waited for a thread.
+        part("failure")
+        failed(stage, error)
 
 
 main()
