@@ -6,9 +6,11 @@ mod adapter;
 mod calls;
 mod check;
 mod ending;
+mod held;
 mod ingest;
 mod input_file;
 mod live;
+mod printed;
 mod reader;
 mod start;
 
@@ -122,8 +124,8 @@ struct Ended {
 
 impl Ended {
     fn of(ingest: Ingest<'_>, child: ChildOutcome) -> Self {
-        let (run, outcome) = ingest.finish(&child);
-        run.conclude(&outcome);
+        let (mut run, outcome) = ingest.finish(&child);
+        run.settle(&outcome);
         Self { outcome, child: Some(child) }
     }
 

@@ -36,7 +36,7 @@ def opened(kind, name, run, above):
     spot = None
     if run is None:
         count += 1
-        call, spot = "h%d" % count, place()
+        call, spot = "%s%d" % (mark, count), place()
         made.setdefault(spot, []).append(call)
     else:
         call = str(run)
@@ -62,7 +62,7 @@ def closed(kind, run):
     parents.pop(call, None)
     if call is None:
         count += 1
-        call = "h%d" % count
+        call = "%s%d" % (mark, count)
     _, name, spot = calls.pop(call, (kind, UNKNOWN, None))
     if spot is not None:
         made[spot].remove(call)
