@@ -39,6 +39,14 @@ pub(super) fn without_result(child: &ChildOutcome) -> String {
     }
 }
 
+/// What is said where Python is too old.
+pub(super) fn unfit(version: &str, python: &str) -> String {
+    format!(
+        "the agent needs Python 3.9 or later, and `{python}` is {version}: put a virtual environment `.venv` of a newer \
+         Python into the project, or a newer `python3` first on the `PATH`"
+    )
+}
+
 /// What is said of an agent that was asked to end, and then had an error to tell.
 pub(super) fn of_stopped(signal: StopSignal, said: &str) -> String {
     format!("{}; the agent said: {said}", stopped_by(signal))

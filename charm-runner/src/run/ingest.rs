@@ -36,11 +36,21 @@ pub(super) struct Ingest<'a> {
     is_told: bool,
     /// What came by the bridge behind a result that is not told yet.
     held: Vec<HeldFrame>,
+    /// There is no Python that could run it.
+    is_unfit: bool,
     /// The signal that the agent was asked to end with.
     stopped_by: Option<StopSignal>,
     /// The time limit was reached before there was a result: what the agent says in its grace is none.
     is_too_late: bool,
     malformed: u64,
+}
+
+/// A run whose agent has ended.
+pub(super) struct Finished {
+    pub(super) run: Run,
+    pub(super) outcome: RunOutcome,
+    /// It could not even begin, for want of a Python that is new enough.
+    pub(super) is_unfit: bool,
 }
 
 impl<'a> Ingest<'a> {
@@ -56,6 +66,7 @@ impl<'a> Ingest<'a> {
             result: None,
             is_told: false,
             held: Vec::new(),
+            is_unfit: false,
             stopped_by: None,
             is_too_late: false,
             malformed: 0,
@@ -68,7 +79,7 @@ impl<'a> Ingest<'a> {
     }
 
     /// The agent's process has ended: closes what is open and says how the run ended.
-    pub(super) fn finish(mut self, child: &ChildOutcome) -> (Run, RunOutcome) {
+    pub(super) fn finish(mut self, child: &ChildOutcome) -> Finished {
         self.tell_result();
         self.end_printed();
         self.calls.close();
@@ -87,7 +98,7 @@ impl<'a> Ingest<'a> {
             );
         }
         let outcome = self.result.take().unwrap_or_else(|| self.outcome(child));
-        (self.run, outcome)
+        Finished { run: self.run, outcome, is_unfit: self.is_unfit }
     }
 
     /// How a run ended whose agent gave no result.
@@ -244,6 +255,10 @@ impl<'a> Ingest<'a> {
                 if let Ok(outcome) = outcome {
                     self.know_result(outcome.with_traceback(traceback));
                 }
+            }
+            Record::Unfit { version, python } => {
+                self.is_unfit = true;
+                self.know_result(RunOutcome::error(&ending::unfit(&version, &python)));
             }
             Record::Log { level, message } => {
                 say(format_args!("{}{}", level.prefix(), self.manager.redactor().text(&message)));

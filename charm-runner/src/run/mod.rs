@@ -29,7 +29,7 @@ use crate::child::{ChildOutcome, StopSignal, supervise};
 use crate::exit::Exit;
 use crate::json_input::JsonInput;
 use crate::words::{self, say};
-use ingest::Ingest;
+use ingest::{Finished, Ingest};
 use reader::Unwritten;
 
 /// One input to run the agent with.
@@ -120,19 +120,20 @@ impl Started {
 struct Ended {
     outcome: RunOutcome,
     child: Option<ChildOutcome>,
+    is_unfit: bool,
 }
 
 impl Ended {
     fn of(ingest: Ingest<'_>, child: ChildOutcome) -> Self {
-        let (mut run, outcome) = ingest.finish(&child);
+        let Finished { mut run, outcome, is_unfit } = ingest.finish(&child);
         run.settle(&outcome);
-        Self { outcome, child: Some(child) }
+        Self { outcome, child: Some(child), is_unfit }
     }
 
     fn not_started(run: charm_telemetry_core::Run, message: &str) -> Self {
         let outcome = RunOutcome::error(message);
         run.conclude(&outcome);
-        Self { outcome, child: None }
+        Self { outcome, child: None, is_unfit: false }
     }
 
     fn stopped_by(&self) -> Option<StopSignal> {
@@ -140,6 +141,9 @@ impl Ended {
     }
 
     fn exit(&self, fail_on_error: bool) -> Exit {
+        if self.is_unfit {
+            return Exit::Configuration;
+        }
         ending::exit_of(self.child.as_ref(), &self.outcome, fail_on_error)
     }
 }

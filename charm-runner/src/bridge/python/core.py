@@ -167,10 +167,14 @@ def leave(code):
     os._exit(code)
 
 
-def main():
-    gc.freeze()  # What Python itself made is none of the agent's: neither for its collector nor for `leave`.
+def take_over():
     os.register_at_fork(before=forking, after_in_child=lambda: exec(in_child, globals()))
     sys.stdout = sys.__stdout__ = TextIOWrapper(BufferedWriter(Stdout()), "utf-8", "backslashreplace", "\n", True)
+
+
+def main():
+    gc.freeze()  # What Python itself made is none of the agent's: neither for its collector nor for `leave`.
+    take_over()
     project, entry, adapter = os.getcwd(), request["entry"], request["adapter"]
     if sys.path[:1] == [""]:
         del sys.path[0]
@@ -197,4 +201,5 @@ def main():
     leave(code)
 
 
-main()
+if "entry" in request:
+    main()

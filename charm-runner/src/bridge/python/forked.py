@@ -1,6 +1,6 @@
-# A process that the agent forked. It shares the pipe with the others: each frame is one write, or parts that say whose they are.
+# A process that the agent forked, or another one that its handler came to. It shares the pipe with the others: each frame is one write, or parts that say whose they are.
 # The one rule: what such a process says of the agent arrives, or it is told that it does not; its result is not the run's.
-if in_child is not None and "send_frame" not in globals():
+if "send_frame" not in globals():
     send_frame = send
 lock, busy, mark, is_cut_off = RLock(), False, "h%d." % os.getpid(), False
 late.clear()
