@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 
 use charm_telemetry_core::{
-    CallId, ErrorText, EventKind, LlmCall, LlmEnd, LlmStart, RetrieverCall, Run, TokenUsage, ToolCall, ToolInput,
+    CallId, ErrorText, EventKind, LlmCall, LlmEnd, LlmStart, RetrieverCall, Run, TokenUsage, ToolCall,
+    ToolInput,
 };
 use serde_json::Value;
 use serde_json::value::to_raw_value;

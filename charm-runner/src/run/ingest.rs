@@ -90,7 +90,9 @@ impl<'a> Ingest<'a> {
         let lost = self.decoder.as_ref().map_or(0, FrameDecoder::lost);
         if lost > 0 {
             let records = counted(lost, "record");
-            say(format_args!("{records} of the agent's handlers did not arrive: the process ended or was interrupted"));
+            say(format_args!(
+                "{records} of the agent's handlers did not arrive: the process ended or was interrupted"
+            ));
         }
         if !self.is_result_whole {
             say(

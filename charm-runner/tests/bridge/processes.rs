@@ -57,7 +57,9 @@ fn long_frames_of_several_processes_come_whole() {
         let tokens: Vec<_> = seen.told.iter().filter_map(|line| line.strip_prefix("t::")).collect();
         assert_eq!(tokens.len(), 270);
         let whole = |token: &&str| matches!(token.len(), 10 | 50_000);
-        assert!(tokens.iter().all(whole) && tokens.iter().all(|token| token.replace(&token[..1], "").is_empty()));
+        assert!(
+            tokens.iter().all(whole) && tokens.iter().all(|token| token.replace(&token[..1], "").is_empty())
+        );
         assert_eq!(seen.told.last().map(String::as_str), Some(OK));
     });
 }
@@ -73,7 +75,11 @@ fn the_workers_of_a_pool_report_whatever_way_they_were_started() {
         );
         each(&source, |seen| {
             let told = |what: &str| seen.told.iter().filter(|line| line.contains(what)).count();
-            assert_eq!((told("tool_start"), told("tool_end"), told("c:print ")), (3, 3, 3), "{way}: {seen:?}");
+            assert_eq!(
+                (told("tool_start"), told("tool_end"), told("c:print ")),
+                (3, 3, 3),
+                "{way}: {seen:?}"
+            );
             assert_eq!(seen.told.last().map(String::as_str), Some(OK), "{way}");
             assert_eq!((seen.stdout.as_str(), seen.stderr.as_str()), ("", ""), "{way}");
         });
