@@ -32,10 +32,8 @@ pub(super) struct Ingest<'a> {
     /// Whether that is all of it.
     is_result_whole: bool,
     result: Option<RunOutcome>,
-    /// The result was told.
-    is_told: bool,
-    /// What came by the bridge behind a result that is not told yet.
-    held: Vec<HeldFrame>,
+    /// While the result is known and not told: what has come by the bridge behind it.
+    held: Option<Vec<HeldFrame>>,
     /// There is no Python that could run it.
     is_unfit: bool,
     /// The signal that the agent was asked to end with.
@@ -64,8 +62,7 @@ impl<'a> Ingest<'a> {
             collected: collects_output.then(Vec::new),
             is_result_whole: true,
             result: None,
-            is_told: false,
-            held: Vec::new(),
+            held: None,
             is_unfit: false,
             stopped_by: None,
             is_too_late: false,
@@ -120,6 +117,7 @@ impl<'a> Ingest<'a> {
         if self.is_too_late || self.result.is_some() {
             return;
         }
+        self.held = Some(Vec::new());
         self.result = Some(match self.stopped_by {
             Some(signal) if result.is_error() => {
                 RunOutcome::error(&ending::of_stopped(signal, &result.message()))
@@ -130,16 +128,13 @@ impl<'a> Ingest<'a> {
 
     /// Tells the result behind all that the agent had said before it, and then what has come since.
     fn tell_result(&mut self) {
-        if self.is_told || self.result.is_none() {
-            return;
-        }
+        let Some(held) = self.held.take() else { return };
         self.end_printed();
         self.calls.finish_models();
-        self.is_told = true;
         if let Some(result) = &self.result {
             self.run.settle(result);
         }
-        for held in std::mem::take(&mut self.held) {
+        for held in held {
             self.frame(held.frame());
         }
     }
@@ -216,8 +211,8 @@ impl<'a> Ingest<'a> {
     }
 
     fn frame(&mut self, frame: Frame<'_>) {
-        if self.awaits_stdout() {
-            self.held.push(frame.into());
+        if let Some(held) = &mut self.held {
+            held.push(frame.into());
             return;
         }
         match frame {
@@ -306,7 +301,7 @@ impl CaptureSink for Ingest<'_> {
     }
 
     fn awaits_stdout(&self) -> bool {
-        self.result.is_some() && !self.is_told
+        self.held.is_some()
     }
 
     fn stdout_given(&mut self) {
