@@ -4,7 +4,8 @@ from uuid import uuid4
 
 
 def run(input, callbacks):
-    for handler in callbacks:
-        for tool in ("first", "second", "third"):
-            handler.on_tool_start({"name": tool}, "x", run_id=uuid4())
+    for tool in ("first", "second", "third"):
+        call = uuid4()
+        for handler in callbacks:
+            handler.on_tool_start({"name": tool}, "x", run_id=call)
     return "done"

@@ -9,9 +9,10 @@ def run(input, callbacks):
     child = os.fork()
     if child == 0:
         print("in the child")
+        call = uuid4()
         for handler in callbacks:
-            call = uuid4()
             handler.on_tool_start({"name": "search"}, "x", run_id=call)
+        for handler in callbacks:
             handler.on_tool_end("y", run_id=call)
         os._exit(0)
     os.waitpid(child, 0)

@@ -9,9 +9,10 @@ HANDLERS = []
 
 def work(output):
     print("in the worker")
+    call = uuid4()
     for handler in HANDLERS:
-        call = uuid4()
         handler.on_tool_start({"name": "search"}, "x", run_id=call)
+    for handler in HANDLERS:
         handler.on_tool_end(output, run_id=call)
     return "done"
 
