@@ -170,6 +170,13 @@ pub enum Record {
         #[serde(default)]
         is_shown: bool,
     },
+    /// This Python is too old for the bridge, and so for any agent; the process ends with code 1.
+    Unfit {
+        /// Its version.
+        version: String,
+        /// Its path.
+        python: String,
+    },
     /// A record of a kind that this version does not know.
     #[serde(other)]
     Unknown,

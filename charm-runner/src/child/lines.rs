@@ -104,6 +104,13 @@ pub struct LineAssembler {
     ends_in_cr: bool,
 }
 
+/// With the default limits.
+impl Default for LineAssembler {
+    fn default() -> Self {
+        Self::new(LineLimits::default())
+    }
+}
+
 impl LineAssembler {
     /// An assembler at the start of a stream.
     pub fn new(limits: LineLimits) -> Self {
@@ -139,6 +146,11 @@ impl LineAssembler {
         if self.carried > 0 {
             self.hand_on(false, &mut on_line);
         }
+    }
+
+    /// Whether a line has begun and not ended.
+    pub fn has_begun(&self) -> bool {
+        self.carried > 0
     }
 
     /// What became of the lines so far.

@@ -68,6 +68,12 @@ impl Pipes {
         });
     }
 
+    /// Hands on all that stdout holds: a pipe as systems make them is emptied by one read.
+    pub(super) fn empty_stdout(&mut self, sink: &mut dyn CaptureSink) {
+        self.read_stdout(sink);
+        self.stdout_lines.finish(|line| sink.stdout_line(line));
+    }
+
     pub(super) fn read_stderr(&mut self, sink: &mut dyn CaptureSink) {
         read_turn(&mut self.stderr, &mut self.buffer, |bytes| {
             self.stderr_lines.feed(bytes, |line| sink.stderr_line(line));

@@ -53,6 +53,14 @@ pub trait CaptureSink {
         false
     }
 
+    /// Whether all that stdout holds just now is wanted, before anything else is: the order between the pipes matters here.
+    fn awaits_stdout(&self) -> bool {
+        false
+    }
+
+    /// That is handed over, a line without its end too. Called once for as long as it is wanted.
+    fn stdout_given(&mut self) {}
+
     /// Something else happened.
     fn notice(&mut self, notice: Notice) {
         let _ = notice;

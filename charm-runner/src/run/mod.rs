@@ -8,9 +8,11 @@ mod check;
 mod collected;
 mod cut;
 mod ending;
+mod held;
 mod ingest;
 mod input_file;
 mod live;
+mod printed;
 mod reader;
 mod start;
 
@@ -31,7 +33,7 @@ use crate::exit::Exit;
 use crate::json_input::JsonInput;
 use crate::plural::counted;
 use crate::stderr::{self, say};
-use ingest::Ingest;
+use ingest::{Finished, Ingest};
 use reader::Unwritten;
 
 /// One input to run the agent with.
@@ -131,19 +133,20 @@ struct Ended {
     outcome: RunOutcome,
     child: Option<ChildOutcome>,
     cut: CutOutput,
+    is_unfit: bool,
 }
 
 impl Ended {
     fn of(ingest: Ingest<'_>, child: ChildOutcome) -> Self {
-        let (run, outcome, cut) = ingest.finish(&child);
-        run.conclude(&outcome);
-        Self { outcome, child: Some(child), cut }
+        let Finished { mut run, outcome, cut, is_unfit } = ingest.finish(&child);
+        run.settle(&outcome);
+        Self { outcome, child: Some(child), cut, is_unfit }
     }
 
     fn not_started(run: charm_telemetry_core::Run, message: &str) -> Self {
         let outcome = RunOutcome::error(message);
         run.conclude(&outcome);
-        Self { outcome, child: None, cut: CutOutput::default() }
+        Self { outcome, child: None, cut: CutOutput::default(), is_unfit: false }
     }
 
     fn stopped_by(&self) -> Option<StopSignal> {
@@ -151,6 +154,9 @@ impl Ended {
     }
 
     fn exit(&self, fail_on_error: bool) -> Exit {
+        if self.is_unfit {
+            return Exit::Configuration;
+        }
         ending::exit_of(self.child.as_ref(), &self.outcome, fail_on_error)
     }
 }

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// The versions that the bridge promises to work with: 3.9 to 3.13.
 const MINORS: std::ops::RangeInclusive<u32> = 9..=13;
 
-/// What came of a run. The lines of `told` are in their order: `o:` what was printed, `t:CALL:TOKEN`, `j:` a record.
+/// What came of a run. The lines of `told` are in their order: `o:` what was printed, `c:` the same of another process, `t:CALL:TOKEN`, `j:` a record.
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) told: Vec<String>,
@@ -232,6 +232,7 @@ fn transcript(bytes: &[u8]) -> Vec<String> {
         print(&mut told, &mut printed);
         told.push(match frame {
             Frame::Stdout(_) => unreachable!("handled above"),
+            Frame::ChildStdout { bytes, .. } => format!("c:{}", String::from_utf8_lossy(bytes)),
             Frame::Token { call, token } => format!("t:{call}:{token}"),
             Frame::Record(json) => format!("j:{}", checked(json)),
         });

@@ -7,3 +7,4 @@ mod frameworks;
 mod handler;
 mod harness;
 mod output;
+mod processes;

@@ -30,6 +30,8 @@ const REWRITES: &[(&str, Rewrite)] = &[
     ("token-lines-are-tokens", token_lines_are_tokens),
     ("output-without-events", output_without_events),
     ("child-print-shown", child_print_shown),
+    ("late-print-shown", late_print_shown),
+    ("token-is-text", promised_events),
     ("class-instantiated", works_where_the_reference_fails),
     ("graph-without-checkpointer", works_where_the_reference_fails),
     ("calls-without-run-id", works_where_the_reference_fails),
@@ -128,6 +130,13 @@ fn output_without_events(reference: &mut Outcome, _: &Agent) -> bool {
 
 fn child_print_shown(reference: &mut Outcome, agent: &Agent) -> bool {
     drop_others(reference, |line| line == "from a child") && promised_events(reference, agent)
+}
+
+fn late_print_shown(reference: &mut Outcome, agent: &Agent) -> bool {
+    let result = reference.result.as_deref().and_then(|result| result.strip_suffix("\nlate"));
+    let Some(result) = result.map(str::to_owned) else { return false };
+    reference.result = Some(result);
+    promised_events(reference, agent)
 }
 
 fn works_where_the_reference_fails(reference: &mut Outcome, agent: &Agent) -> bool {

@@ -119,16 +119,17 @@ def advice(error):
 
 def left(error):
     code = error.code
+    if code is not None and not isinstance(code, int):
+        print(text(code), file=sys.stderr)
+        flush()
+        said = "the agent called sys.exit: " + text(code)
+        record('{"type":"result","result":{"status":"error","error_type":"SystemExit","message":%s}}' % quote(said))
+        return 1
     try:
         log("info", "the agent called sys.exit(%r)" % (code,))
     except Exception:
         log("info", "the agent called sys.exit")
-    if code is None:
-        return 0
-    if isinstance(code, int):
-        return code & 255
-    print(text(code), file=sys.stderr)
-    return 1
+    return 0 if code is None else code & 255
 
 
 def interrupted(error):

@@ -8,7 +8,8 @@ MAX_FRAME = 64 << 20  # As the reader's.
 
 
 def put_long(frame):
-    # A handler that raises between two writes would leave half a frame: hold back the signals that have one.
+    # In parts that a pipe takes whole, with the number of the process: others write between them.
+    # A handler that raises between two writes would lose the rest: hold back the signals that have one.
     from _signal import SIG_BLOCK, SIG_SETMASK, getsignal, pthread_sigmask, valid_signals
 
     if len(frame) > MAX_FRAME:
@@ -19,9 +20,11 @@ def put_long(frame):
         return log("error", said)
     old = pthread_sigmask(SIG_BLOCK, [s for s in valid_signals() if callable(getsignal(s))])
     try:
-        left = memoryview(frame)
-        while left:
-            left = left[os.write(pipe, left) :]
+        number, size = os.getpid().to_bytes(4, "little"), PIPE_BUF - 10
+        for at in range(4, len(frame), size):
+            part = frame[at : at + size]
+            ends = (at == 4) + 2 * (at + size >= len(frame))
+            os.write(pipe, b"%sp%s%c%s" % ((len(part) + 6).to_bytes(4, "little"), number, ends, part))
     finally:
         pthread_sigmask(SIG_SETMASK, old)
 
