@@ -41,7 +41,7 @@ impl<'a> Ingest<'a> {
             manager,
             calls: Calls::default(),
             decoder: Some(FrameDecoder::new()),
-            printed: Some(LineAssembler::new(LineLimits::default())),
+            printed: Some(LineAssembler::new(LineLimits::default()).keep_cr()),
             collected: collects_output.then(Vec::new),
             is_result_whole: true,
             result: None,
