@@ -7,8 +7,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 pub(super) const LOADER: &str = include_str!("python/start.py");
 
 /// The parts by the names under which they ask for each other.
-pub(super) const PARTS: [(&str, &str); 11] = [
+pub(super) const PARTS: [(&str, &str); 12] = [
     ("core", include_str!("python/core.py")),
+    ("crew", include_str!("python/crew.py")),
     ("failure", include_str!("python/failure.py")),
     ("forked", include_str!("python/forked.py")),
     ("frameworks", include_str!("python/frameworks.py")),

@@ -1,9 +1,9 @@
 //! Cuts a stream of bytes into lines.
 //! The one rule: how the bytes were split over reads changes nothing, and no line takes more memory than its limit.
 //!
-//! A line ends at `\n`, and one `\r` before it belongs to the end. A lone `\r` (a progress bar), NULs and bytes that
-//! are not UTF-8 are content. Of a line over its limit as much as the limit is handed on, with its true length; the rest is
-//! thrown away up to its end. What is left without a newline when the stream ends is a line too.
+//! A line ends at `\n`, and one `\r` before it belongs to the end, unless it is to be kept. A lone `\r` (a progress bar), NULs
+//! and bytes that are not UTF-8 are content. Of a line over its limit as much as the limit is handed on, with its true
+//! length; the rest is thrown away up to its end. What is left without a newline when the stream ends is a line too.
 
 use charm_telemetry_core::protocol::strip_marker;
 
@@ -95,6 +95,7 @@ pub struct LineCounts {
 #[derive(Debug)]
 pub struct LineAssembler {
     limits: LineLimits,
+    keeps_cr: bool,
     counts: LineCounts,
     /// The beginning of a line whose end has not come yet: all of it, or as much as its limit.
     carry: Vec<u8>,
@@ -116,12 +117,20 @@ impl LineAssembler {
     pub fn new(limits: LineLimits) -> Self {
         Self {
             limits,
+            keeps_cr: false,
             counts: LineCounts::default(),
             carry: Vec::new(),
             carried: 0,
             over: false,
             ends_in_cr: false,
         }
+    }
+
+    /// Leaves a `\r` before `\n` in the line: it is what the agent printed, not how a program ends its lines.
+    #[must_use]
+    pub fn keep_cr(mut self) -> Self {
+        self.keeps_cr = true;
+        self
     }
 
     /// Takes the next bytes of the stream and hands on every line that they complete.
@@ -132,7 +141,7 @@ impl LineAssembler {
             start = end + 1;
             if self.carried == 0 {
                 // The common case: the whole line is here and is not copied.
-                on_line(whole(piece, true, self.limits, &mut self.counts));
+                on_line(whole(without_end(piece, !self.keeps_cr), true, self.limits, &mut self.counts));
             } else {
                 self.keep(piece);
                 self.hand_on(true, &mut on_line);
@@ -177,10 +186,15 @@ impl LineAssembler {
 
     fn hand_on(&mut self, has_newline: bool, on_line: &mut impl FnMut(CapturedLine<'_>)) {
         let line = if self.over {
-            let line_end = u64::from(has_newline && self.ends_in_cr);
+            let line_end = u64::from(has_newline && self.ends_in_cr && !self.keeps_cr);
             cut(&self.carry, self.carried - line_end, has_newline, &mut self.counts)
         } else {
-            whole(&self.carry, has_newline, self.limits, &mut self.counts)
+            whole(
+                without_end(&self.carry, has_newline && !self.keeps_cr),
+                has_newline,
+                self.limits,
+                &mut self.counts,
+            )
         };
         on_line(line);
         self.carry.clear();
@@ -189,14 +203,18 @@ impl LineAssembler {
     }
 }
 
+/// A line without the `\r` of its end.
+fn without_end(line: &[u8], has_cr: bool) -> &[u8] {
+    if has_cr { line.strip_suffix(b"\r").unwrap_or(line) } else { line }
+}
+
 /// A line that is all there, which may still be over its limit.
 fn whole<'a>(
-    bytes: &'a [u8],
+    line: &'a [u8],
     has_newline: bool,
     limits: LineLimits,
     counts: &mut LineCounts,
 ) -> CapturedLine<'a> {
-    let line = if has_newline { bytes.strip_suffix(b"\r").unwrap_or(bytes) } else { bytes };
     let total_len = line.len() as u64;
     let limit = limits.of(line);
     if line.len() > limit {

@@ -16,13 +16,13 @@ pub(super) struct Printed {
 
 impl Printed {
     pub(super) fn new(limits: LineLimits) -> Self {
-        Self { limits, own: LineAssembler::new(limits), forked: HashMap::new() }
+        Self { limits, own: lines(limits), forked: HashMap::new() }
     }
 
     /// Takes what was printed, by the process of this number or by the agent's own.
     pub(super) fn feed(&mut self, process: Option<u32>, bytes: &[u8], on_line: impl FnMut(CapturedLine<'_>)) {
         let Some(process) = process else { return self.own.feed(bytes, on_line) };
-        let lines = self.forked.entry(process).or_insert_with(|| LineAssembler::new(self.limits));
+        let lines = self.forked.entry(process).or_insert_with(|| lines(self.limits));
         lines.feed(bytes, on_line);
         if !lines.has_begun() {
             self.forked.remove(&process);
@@ -38,6 +38,11 @@ impl Printed {
             lines.finish(&mut on_line);
         }
     }
+}
+
+/// What Python printed is shown as it stands.
+fn lines(limits: LineLimits) -> LineAssembler {
+    LineAssembler::new(limits).keep_cr()
 }
 
 #[cfg(test)]

@@ -44,6 +44,30 @@ impl Seen {
     }
 }
 
+impl Seen {
+    /// With `#1`, `#2`... for run ids, in order of appearance.
+    pub(crate) fn with_numbered_ids(mut self) -> Self {
+        let mut ids: Vec<String> = Vec::new();
+        for line in &mut self.told {
+            while let Some(id) = uuid(line) {
+                let at = ids.iter().position(|known| *known == id).unwrap_or_else(|| {
+                    ids.push(id.clone());
+                    ids.len() - 1
+                });
+                *line = line.replace(&id, &format!("#{}", at + 1));
+            }
+        }
+        self
+    }
+}
+
+fn uuid(line: &str) -> Option<String> {
+    let is_part = |c: char| c.is_ascii_hexdigit() || c == '-';
+    line.split(|c: char| !is_part(c))
+        .find(|word| word.len() == 36 && word.matches('-').count() == 4)
+        .map(str::to_owned)
+}
+
 /// An agent of one file, `agent.py`, with the entry point `agent:main`.
 pub(crate) struct Agent {
     pub(crate) project: TempDir,
@@ -143,11 +167,23 @@ pub(crate) fn pythons() -> &'static [PathBuf] {
     })
 }
 
+/// The interpreter of the virtual environment with CrewAI.
+pub(crate) fn crew_python() -> Option<PathBuf> {
+    let venv = root().join("target/test-crewai");
+    let python = venv.join("bin/python");
+    // The stamp: an install that was interrupted is none.
+    let is_whole = venv.join("charm-requirements.txt").is_file() && python.exists();
+    if is_whole { Some(python) } else { missing(&python.display().to_string()) }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is in a workspace")
+}
+
 /// The interpreter of the virtual environment with the frameworks.
 pub(crate) fn framework_python() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is in a workspace");
     let venv =
-        std::env::var_os("CHARM_TEST_VENV").map_or_else(|| root.join("target/test-venv"), PathBuf::from);
+        std::env::var_os("CHARM_TEST_VENV").map_or_else(|| root().join("target/test-venv"), PathBuf::from);
     let python = venv.join("bin/python");
     if python.exists() { Some(python) } else { missing(&python.display().to_string()) }
 }

@@ -2,6 +2,7 @@
 //! The one rule: what is compared is the whole transcript, in its order.
 
 mod calls;
+mod crews;
 mod endings;
 mod frameworks;
 mod handler;

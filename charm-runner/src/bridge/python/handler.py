@@ -129,9 +129,12 @@ def wrong(error):
 
 def content_text(value):
     # The text of a message's content: a string, or blocks of which some are text.
-    if isinstance(value, str) or not isinstance(value, (list, dict)):
-        return value if type(value) is str else "" if value is None else text(value)
-    blocks = value if isinstance(value, list) else [value]
+    if type(value) is str:
+        return value
+    is_block = isinstance(value, dict) and ("type" in value or isinstance(value.get("text"), str))
+    if not (is_block or isinstance(value, list)):
+        return "" if value is None else text(value)
+    blocks = [value] if is_block else value
     parts = (b if isinstance(b, str) else b.get("text") if isinstance(b, dict) else None for b in blocks)
     return "".join(p for p in parts if isinstance(p, str))
 

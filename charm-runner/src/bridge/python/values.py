@@ -4,6 +4,7 @@ from _json import encode_basestring, make_encoder
 
 DEPTH = 100  # Of the 128 levels that the reader takes.
 WORDS = -(1 << 63), 1 << 64  # Whole numbers from here to there are the same for all readers.
+DIGITS = -(1 << 14000), 1 << 14000  # Longer ones Python does not write.
 MAX_FRAME = 64 << 20  # As the reader's.
 
 
@@ -50,7 +51,8 @@ def clean(value, above=(), odd=None):
     if isinstance(value, float):
         return value if value - value == 0 else odd and odd(value)
     if isinstance(value, int):
-        return int(value) if WORDS[0] <= value < WORDS[1] else text(value)
+        most = WORDS if odd else DIGITS
+        return int(value) if most[0] <= value < most[1] else text(value)
     if id(value) in above:
         return "<circular>"
     if len(above) >= DEPTH:

@@ -45,6 +45,17 @@ fn one_carriage_return_before_the_newline_belongs_to_the_line_end_and_others_to_
 }
 
 #[test]
+fn what_was_printed_keeps_its_carriage_returns() {
+    let mut seen = Vec::new();
+    let mut assembler = LineAssembler::new(LineLimits::new(300, 300)).keep_cr();
+    let long = [&[b'x'; 301][..], b"\r\n"].concat();
+    for piece in [&b"a\r\nb\r"[..], b"\n\r\n", &long] {
+        assembler.feed(piece, |line| seen.push((line.bytes.to_vec(), line.total_len, line.has_newline)));
+    }
+    assert_eq!(seen, [line(b"a\r"), line(b"b\r"), line(b"\r"), (long[..256].to_vec(), 302, true)]);
+}
+
+#[test]
 fn the_last_line_without_a_newline_is_handed_on_as_it_is() {
     let (seen, _) = assemble([&b"a\nrest\r"[..]], LineLimits::default());
     assert_eq!(seen, [line(b"a"), (b"rest\r".to_vec(), 5, false)]);
