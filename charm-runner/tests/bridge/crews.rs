@@ -84,10 +84,9 @@ fn a_crew_tells_its_models_and_tools() {
 }
 
 #[test]
-fn a_crew_whose_model_streams_tells_its_tokens_within_the_call() {
+fn of_a_crew_whose_model_streams_the_answer_is_told_and_not_what_its_agents_say_to_each_other() {
     let Some(told) = told(STREAMED) else { return };
-    let tokens: Vec<_> = told[1..told.len() - 2].to_vec();
-    assert_eq!(tokens, ["t:#1:Final ", "t:#1:Answer: ", "t:#1:It is ", "t:#1:cloudy."], "{told:#?}");
+    assert_eq!(told.len(), 3, "start, end, result: {told:#?}");
     assert_eq!((&told[0]["type"], &told[0]["call"]), (&json!("llm_start"), &json!("#1")));
     assert_eq!(told[told.len() - 2]["output"]["content"], "Final Answer: It is cloudy.");
 }

@@ -1,5 +1,6 @@
 # What CrewAI says on its event bus: its own models and tools, which know no handlers.
 # The one rule: an event is told in the thread and the order in which the crew emits it, and costs the crew nothing else.
+# Tokens are not told: they are what the crew's agents say to each other, and a user who had seen them would get no answer.
 part("values")
 part("handler")
 
@@ -35,11 +36,6 @@ def llm_call_started(source, event):
         metadata={"ls_provider": getattr(source, "provider", None)},
         invocation_params=asked,
     )
-
-
-def llm_stream_chunk(_, event):
-    if event.tool_call is None:
-        handler.on_llm_new_token(event.chunk, run_id=event.call_id)
 
 
 def llm_call_completed(_, event):
@@ -85,7 +81,6 @@ def started(event):
 
 TOLD = (
     llm_call_started,
-    llm_stream_chunk,
     llm_call_completed,
     llm_call_failed,
     tool_usage_started,
