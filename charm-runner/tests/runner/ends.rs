@@ -62,7 +62,10 @@ fn configuration_that_is_not_right_ends_with_78() {
     assert!(done.stdout.is_empty());
     let done =
         Project::shell("true").env("CHARM_TELEMETRY_SHUTDOWN_TIMEOUT", "soon").run(&[]).assert_status(78);
-    assert!(done.stderr.contains("`CHARM_TELEMETRY_SHUTDOWN_TIMEOUT` is not a number of seconds; try `5`"));
+    assert!(
+        done.stderr
+            .contains("`CHARM_TELEMETRY_SHUTDOWN_TIMEOUT` is not a number of seconds above 0; try `5`")
+    );
 }
 
 #[test]

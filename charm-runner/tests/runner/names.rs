@@ -123,7 +123,7 @@ fn types_and_names_that_are_wrong_are_told_together_in_the_order_of_the_file() {
     ./charm.yaml:9:30: runtime.telemetry[2]: exporter `otlp` is listed twice; once is enough
     ./charm.yaml:9:36: runtime.telemetry[3]: expected a text, found the number `3`; put it in quotes: `"3"`
     ./charm.yaml:10:39: policies.execution_timeout_seconds: expected a whole number of at least 1, found the text `soon`
-    `CHARM_TELEMETRY_SHUTDOWN_TIMEOUT` is not a number of seconds; try `5`
+    `CHARM_TELEMETRY_SHUTDOWN_TIMEOUT` is not a number of seconds above 0; try `5`
     "#);
     assert!(!project.folder().join("started").exists());
 }

@@ -147,7 +147,7 @@ impl Engine {
         let mut state = self.shared.lock();
         if self.shared.is_ripe(&state, Instant::now()) {
             let sequence = state.number_batch();
-            let items = self.shared.take(&mut state, self.shared.limits.max_items);
+            let items = self.shared.take(&mut state);
             return Next::Send(Flight { sequence, batch_id: new_batch_id(), items, key: None, stale: false });
         }
         if closing.is_some() { Next::End } else { Next::Wait(self.shared.ripe_at(&state)) }

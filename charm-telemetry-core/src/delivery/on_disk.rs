@@ -11,13 +11,17 @@ use super::notice::NoticeKind;
 use super::shared::Shared;
 use crate::spool::{Key, Loss, Spool, Stored};
 
-/// Takes the next batch for the disk out of the queue. Items that are sent one by one share a file: a disk syncs only some
-/// hundred files a second.
+/// Takes the next batch for the disk out of the queue. Items that are sent one by one share a file, because a disk syncs
+/// only some hundred files a second; but not so many that much is lost when the oldest file has to go.
 pub(super) fn take(shared: &Shared) -> Option<Flight> {
     const SHARE_A_FILE: usize = 64;
     let mut state = shared.lock();
-    let most = if shared.limits.max_items == 1 { SHARE_A_FILE } else { shared.limits.max_items };
-    let items = shared.take(&mut state, most);
+    let items = if shared.limits.max_items == 1 {
+        let cap = usize::try_from(shared.config.spool.max_bytes).unwrap_or(usize::MAX);
+        shared.take_some(&mut state, SHARE_A_FILE, shared.limits.max_body_bytes.min(cap / 8))
+    } else {
+        shared.take(&mut state)
+    };
     let sequence = state.number_batch();
     (!items.is_empty()).then(|| Flight { sequence, batch_id: new_batch_id(), items, key: None, stale: false })
 }

@@ -244,14 +244,18 @@ impl Shared {
         }
     }
 
-    /// Takes the next batch, of `most` items, from the front of the queue; nothing if the queue is empty.
-    pub(super) fn take(&self, state: &mut State, most: usize) -> Vec<Item> {
+    /// Takes the next batch from the front of the queue; nothing if the queue is empty.
+    pub(super) fn take(&self, state: &mut State) -> Vec<Item> {
+        self.take_some(state, self.limits.max_items, self.limits.max_body_bytes)
+    }
+
+    /// Takes so many items, of so many bytes, or the one that has more.
+    pub(super) fn take_some(&self, state: &mut State, most: usize, most_bytes: usize) -> Vec<Item> {
         let mut items = Vec::new();
         let mut bytes = 0;
         while let Some(item) = state.queue.front() {
             let size = item.len() + self.limits.item_overhead;
-            if items.len() == most.max(1) || (!items.is_empty() && bytes + size > self.limits.max_body_bytes)
-            {
+            if items.len() == most.max(1) || (!items.is_empty() && bytes + size > most_bytes) {
                 break;
             }
             bytes += size;

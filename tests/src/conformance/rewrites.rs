@@ -31,7 +31,6 @@ const REWRITES: &[(&str, Rewrite)] = &[
     ("output-without-events", output_without_events),
     ("child-print-shown", child_print_shown),
     ("late-print-shown", late_print_shown),
-    ("token-is-text", promised_events),
     ("class-instantiated", works_where_the_reference_fails),
     ("graph-without-checkpointer", works_where_the_reference_fails),
     ("calls-without-run-id", works_where_the_reference_fails),

@@ -132,7 +132,9 @@ def content_text(value):
     if type(value) is str:
         return value
     is_block = isinstance(value, dict) and ("type" in value or isinstance(value.get("text"), str))
-    if not (is_block or isinstance(value, list)):
+    if isinstance(value, dict) and not is_block:
+        return textless(value) if value else ""
+    if not isinstance(value, (dict, list)):
         return "" if value is None else text(value)
     blocks = [value] if is_block else value
     parts = (b if isinstance(b, str) else b.get("text") if isinstance(b, dict) else None for b in blocks)
