@@ -42,7 +42,7 @@ impl SpanExporter for DatadogExporter {
     /// A span that cannot be handed over is counted by the delivery, under its reason.
     fn span(&mut self, span: FinishedSpan) -> HookResult {
         let line = self.line()?;
-        line.delivery.send(item(line.labels.format, encode(&span, &line.labels)));
+        line.delivery.send(item(line.labels.format, &line.labels.ml_app, &encode(&span, &line.labels)));
         Ok(())
     }
 
@@ -71,7 +71,7 @@ impl DatadogExporter {
         let settings =
             self.settings.clone().expect("an exporter is used only after it was prepared without problems");
         let labels = Labels::new(self, &self.feed.settings(), settings.route.format());
-        let delivery = Delivery::start(Intake::new(settings.route, &labels.ml_app), settings.delivery)?;
+        let delivery = Delivery::start(Intake(settings.route), settings.delivery)?;
         Ok(Line { labels, delivery })
     }
 }
