@@ -17,7 +17,6 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 use clap_complete::Shell;
 
 use crate::exit::Exit;
-use crate::words;
 #[cfg(feature = "delivery")]
 pub(crate) use spool::{SpoolCommand, SpoolListArgs, SpoolPurgeArgs, SpoolSendArgs};
 
@@ -102,7 +101,7 @@ impl Cli {
         matches.and_then(|matches| Self::from_arg_matches(&matches)).map_err(|error| {
             let printed = error.print().and_then(|()| io::stdout().flush());
             // Where not even the message can be written, nobody can be told of it.
-            if error.use_stderr() { Exit::Usage } else { words::exit_of_printing(printed) }
+            if error.use_stderr() { Exit::Usage } else { Exit::of_printing(printed) }
         })
     }
 }

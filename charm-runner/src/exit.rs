@@ -3,7 +3,10 @@
 //! Rule: each says who has to act: nobody (0), the agent's author (1), whoever typed the command (2) or wrote the
 //! configuration (78), whoever runs the receivers (75), or we (70).
 
+use std::io;
 use std::process::ExitCode;
+
+use crate::stderr::say;
 
 /// How the program ends.
 ///
@@ -47,6 +50,21 @@ impl Exit {
             Self::Configuration => 78,
             Self::TimedOut => 124,
             Self::Signal(signal) => 128 | signal,
+        }
+    }
+}
+
+impl Exit {
+    /// How a command ends whose result was written to stdout, or was not.
+    pub(crate) fn of_printing(printed: io::Result<()>) -> Self {
+        match printed {
+            Ok(()) => Self::Success,
+            // `| head` is no failure of ours.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Self::Success,
+            Err(error) => {
+                say(format_args!("stdout cannot be written: {error}"));
+                Self::Internal
+            }
         }
     }
 }

@@ -19,14 +19,18 @@ pub mod child;
 
 mod cli;
 mod commands;
+mod cursor;
 mod env_file;
 mod exit;
 mod json_input;
+mod plain;
+mod plural;
 mod project;
+mod room;
 mod run;
+mod stderr;
 mod stdout_closed;
 mod vendors;
-mod words;
 
 use std::process::ExitCode;
 
@@ -38,7 +42,7 @@ pub use exit::Exit;
 pub fn main() -> ExitCode {
     vendors::link();
     if stdout_closed::was_closed() {
-        words::say("stdout cannot be written: it is closed; give it a file, a pipe or /dev/null");
+        stderr::say("stdout cannot be written: it is closed; give it a file, a pipe or /dev/null");
         return Exit::Internal.into();
     }
     match cli::Cli::read() {

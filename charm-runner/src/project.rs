@@ -15,7 +15,7 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 
 use crate::env_file::{EnvFile, sounds_secret};
-use crate::words::say;
+use crate::stderr::say;
 
 /// The name of the manifest in a project folder.
 const MANIFEST: &str = "charm.yaml";

@@ -250,6 +250,24 @@ impl ToolCall {
         let tool_name = Arc::clone(&self.tool_name);
         self.call.end(EventKind::ToolError { tool_name, error: error.into() });
     }
+
+    /// Nobody will say how it ended, as when it was begun for an agent that forgets to tell. End users see nothing of it;
+    /// exporters of spans close it with its run, as aborted.
+    ///
+    /// ```
+    /// # use charm_telemetry_core::{Manager, testing::MemoryWriter};
+    /// # let seen = MemoryWriter::new();
+    /// # let manager = Manager::builder().stdout(seen.clone()).start()?;
+    /// # let run = manager.start_run(&"hi");
+    /// run.tool_call("search", "Oslo").let_go();
+    /// # run.finish("Hello");
+    /// # manager.shutdown(std::time::Duration::from_secs(5));
+    /// assert!(!seen.text().contains("Tool Error"));
+    /// # Ok::<(), charm_telemetry_core::Problems>(())
+    /// ```
+    pub fn let_go(mut self) {
+        self.call.ended = true;
+    }
 }
 
 impl Drop for ToolCall {
@@ -298,6 +316,11 @@ impl RetrieverCall {
     /// The search has failed.
     pub fn fail(mut self, error: impl Into<ErrorText>) {
         self.call.end(EventKind::RetrieverError { error: error.into() });
+    }
+
+    /// Nobody will say how it ended: see [`ToolCall::let_go`].
+    pub fn let_go(mut self) {
+        self.call.ended = true;
     }
 }
 

@@ -66,6 +66,23 @@ impl Redactor {
         clean.finish()
     }
 
+    /// The beginning of a longer text, without the secrets and without an end that may be the beginning of one; and how much of
+    /// `beginning` that is, in bytes.
+    ///
+    /// ```
+    /// # use charm_telemetry_core::Redactor;
+    /// let redactor = Redactor::new([("API_KEY", "sk-12345")]);
+    /// let (clean, taken) = redactor.cut_text("sk-12345 and sk-12");
+    /// assert_eq!((&*clean, taken), ("[API_KEY_REDACTED] and ", 13));
+    /// ```
+    pub fn cut_text<'a>(&self, beginning: &'a str) -> (Cow<'a, str>, usize) {
+        let found = self.find(beginning, false);
+        let taken = found.pending_from(beginning.len());
+        let mut clean = Clean::of(&beginning[..taken]);
+        take_out(&found.secrets, 0, &mut clean);
+        (clean.finish(), taken)
+    }
+
     /// JSON without the secrets: still JSON.
     pub fn json<'a>(&self, json: &'a str) -> Cow<'a, str> {
         self.patterns.as_ref().map_or(Cow::Borrowed(json), |patterns| json::clean(json, patterns))

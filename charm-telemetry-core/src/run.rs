@@ -121,6 +121,26 @@ impl Run {
         self.emit_outcome(outcome);
     }
 
+    /// The outcome is known and told, once; the agent has more to say, which follows it: a thread that runs on, say.
+    ///
+    /// ```
+    /// # use charm_telemetry_core::{Manager, RunOutcome, StreamEvent, testing::MemoryWriter};
+    /// # let seen = MemoryWriter::new();
+    /// # let manager = Manager::builder().stdout(seen.clone()).start()?;
+    /// let mut run = manager.start_run(&"hi");
+    /// run.settle(&RunOutcome::error("no network"));
+    /// run.event(StreamEvent::thinking("closing files"));
+    /// drop(run);
+    /// # manager.shutdown(std::time::Duration::from_secs(5));
+    /// assert_eq!(seen.text().matches(r#""type":"error""#).count(), 1);
+    /// # Ok::<(), charm_telemetry_core::Problems>(())
+    /// ```
+    pub fn settle(&mut self, outcome: &RunOutcome) {
+        if !self.concluded {
+            self.emit_outcome(outcome);
+        }
+    }
+
     fn emit_outcome(&mut self, outcome: &RunOutcome) {
         self.concluded = true;
         for kind in outcome.events(self.has_streamed()) {

@@ -56,14 +56,14 @@ impl DocCommand {
     }
 }
 
-/// README.md and every guide.
+/// README.md and every guide, those of the exporters too.
 ///
 /// # Panics
 /// If a folder can't be read.
 pub fn documents() -> Vec<PathBuf> {
     let root = workspace::root();
-    let guides = root.join("docs").read_dir().expect("there are guides");
-    let guides = guides.map(|entry| entry.expect("the folder can be listed").path());
+    let homes = ["docs", "docs/exporters"].map(|home| root.join(home).read_dir().expect("there are guides"));
+    let guides = homes.into_iter().flatten().map(|entry| entry.expect("the folder can be listed").path());
     let guides = guides.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
     let readme = Some(root.join("README.md")).filter(|readme| readme.is_file());
     let mut documents: Vec<_> = guides.chain(readme).collect();

@@ -60,6 +60,15 @@ pub fn python_module(name: &str) -> Option<Venv> {
     missing(&format!("the Python module `{name}`"), "start the tests with `cargo xtask test`")
 }
 
+/// The Python environment that `cargo xtask test` makes in `target/test-NAME`, with the reference runner, or `None` after
+/// saying that the calling test is skipped in part.
+///
+/// # Panics
+/// If it is missing and `CHARM_TEST_REQUIRE_ALL=1`.
+pub fn venv_named(name: &str) -> Option<Venv> {
+    installed(name, "bin/charm").map(|_| Venv(workspace::root().join("target").join(format!("test-{name}"))))
+}
+
 /// A program on `PATH`, or `None` after saying that the calling test is skipped.
 ///
 /// # Panics

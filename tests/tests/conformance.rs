@@ -2,22 +2,23 @@
 //!
 //! Rule: the differences are exactly those that `docs/protocol.md` lists.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use charm_telemetry_tests::conformance::{Agent, Checked, check, differences};
-use charm_telemetry_tests::requires;
+use charm_telemetry_tests::requires::{self, Venv};
 
 #[test]
 fn every_agent_writes_what_the_reference_writes_but_for_the_listed_differences() {
     let Some(venv) = requires::venv() else { return };
     let Some(_node) = requires::program("node") else { return };
     let rows = differences();
-    let agents = Mutex::new(Agent::all());
+    let (agents, absent) = runnable(&venv);
+    let agents = Mutex::new(agents);
     let all = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         let work = || {
-            while let Some(agent) = { agents.lock().unwrap().pop() } {
+            while let Some((agent, venv)) = { agents.lock().unwrap().pop() } {
                 let checked = check(&agent, &venv, &rows);
                 all.lock().unwrap().push(checked);
             }
@@ -27,7 +28,7 @@ fn every_agent_writes_what_the_reference_writes_but_for_the_listed_differences()
     });
     let mut all = all.into_inner().unwrap();
     all.sort_by(|a, b| a.agent.cmp(&b.agent));
-    let problems: Vec<_> = all.iter().filter_map(problem).chain(unused(&all)).collect();
+    let problems: Vec<_> = all.iter().filter_map(problem).chain(unused(&all, &absent)).collect();
     assert!(
         problems.is_empty(),
         "{} of {} agents differ:\n{}",
@@ -37,16 +38,33 @@ fn every_agent_writes_what_the_reference_writes_but_for_the_listed_differences()
     );
 }
 
+/// Each agent with its environment, and the names of those whose environment is missing.
+fn runnable(venv: &Venv) -> (Vec<(Agent, Venv)>, Vec<String>) {
+    let all = Agent::all();
+    let names: BTreeSet<_> = all.iter().filter_map(|agent| agent.environment.clone()).collect();
+    let others: BTreeMap<_, _> =
+        names.into_iter().filter_map(|name| Some((name.clone(), requires::venv_named(&name)?))).collect();
+    let (mut agents, mut absent) = (Vec::new(), Vec::new());
+    for agent in all {
+        match agent.environment.as_ref().map_or(Some(venv), |name| others.get(name)) {
+            Some(venv) => agents.push((agent, venv.clone())),
+            None => absent.push(agent.name),
+        }
+    }
+    (agents, absent)
+}
+
 fn problem(checked: &Checked) -> Option<String> {
     checked.problem.as_ref().map(|problem| format!("{}:\n{problem}", checked.agent))
 }
 
 /// A row that no agent shows any more, or an agent that a row names for nothing.
-fn unused(all: &[Checked]) -> Vec<String> {
+fn unused(all: &[Checked], absent: &[String]) -> Vec<String> {
     let shown = |id: &str, agent: &str| {
-        all.iter().any(|checked| {
-            (agent == "*" || checked.agent == agent) && checked.used.iter().any(|used| used == id)
-        })
+        absent.iter().any(|name| name == agent)
+            || all.iter().any(|checked| {
+                (agent == "*" || checked.agent == agent) && checked.used.iter().any(|used| used == id)
+            })
     };
     let rows = differences();
     let named = rows.iter().flat_map(|row| row.agents.iter().map(move |agent| (&row.id, agent)));

@@ -57,6 +57,16 @@ fn problem(command: &DocCommand, scratch: &Path, venv: &Venv) -> Option<String> 
 }
 
 #[test]
+fn the_guides_of_the_exporters_are_read_too() {
+    let found = |name: &str| documents().iter().any(|path| path.ends_with(name));
+    for name in ["README.md", "docs/run.md", "docs/exporters/datadog.md"] {
+        assert!(found(name), "`{name}` is not read");
+    }
+    let datadog = commands(&workspace::root().join("docs/exporters/datadog.md"));
+    assert!(!datadog.is_empty(), "it has a command to type");
+}
+
+#[test]
 fn the_readme_has_the_two_commands_that_everything_begins_with() {
     let readme = commands(&workspace::root().join("README.md"));
     for start in ["cargo run --release -p charm-runner -- run examples/agents/hello", "cargo xtask test"] {

@@ -180,3 +180,16 @@ impl Need {
         format!("`{}` was not found ({}); to get it: {}", self.program, self.why, self.way_out)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_for_a_bare_machine_installs_every_program() {
+        let script = std::fs::read_to_string(workspace::root().join(".ci/run")).expect("it can be read");
+        for Need { program, .. } in NEEDS {
+            assert!(script.contains(&format!("{program}:")), "`.ci/run` does not install `{program}`");
+        }
+    }
+}

@@ -38,7 +38,8 @@ pub(crate) fn add_all_steps(summary: &mut Summary, strictness: Strictness) {
 fn add_steps(summary: &mut Summary, args: &Args, strictness: Strictness) {
     let ready = summary.step("Programs the tests use", || needs::check(strictness))
         && summary.step("Python environment", venv::ensure)
-        && summary.step("SDKs of the vendors", || sdks::ensure(strictness))
+        && summary.step("SDKs of the vendors", || sdks::SDKS.ensure(strictness))
+        && summary.step("CrewAI", || sdks::CREWAI.ensure(strictness))
         && summary.step("Base of test images", || python_base::ensure(strictness))
         && summary.step("Receivers of others", || receivers::ensure(strictness));
     if !ready {

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
+use super::parts::Parts;
+
 /// The longest frame that is taken. The bridge keeps below it; more than this is not from the bridge.
 pub const MAX_FRAME_BYTES: usize = 64 << 20;
 
@@ -16,6 +18,13 @@ const HEADER: usize = 4;
 pub enum Frame<'a> {
     /// What the agent wrote to its `sys.stdout`: raw bytes, cut anywhere.
     Stdout(&'a [u8]),
+    /// What a process that the agent forked wrote to its `sys.stdout`.
+    ChildStdout {
+        /// Its number.
+        process: u32,
+        /// Raw bytes, cut anywhere.
+        bytes: &'a [u8],
+    },
     /// One streamed token. The call is empty when the agent did not say to which call it belongs.
     Token {
         /// The id of the LLM call.
@@ -49,6 +58,7 @@ pub enum FrameError {
 pub struct FrameDecoder {
     /// The beginning of a frame that is not complete.
     partial: Vec<u8>,
+    parts: Parts,
 }
 
 impl FrameDecoder {
@@ -75,7 +85,7 @@ impl FrameDecoder {
             }
         }
         if !self.partial.is_empty() {
-            each(parse(&self.partial[HEADER..])?);
+            give(&mut self.parts, &self.partial[HEADER..], &mut each)?;
             self.partial.clear();
             self.partial.shrink_to(MAX_KEPT_BYTES);
         }
@@ -83,11 +93,16 @@ impl FrameDecoder {
             let Some(frame) = bytes.get(HEADER..HEADER + len) else {
                 break;
             };
-            each(parse(frame)?);
+            give(&mut self.parts, frame, &mut each)?;
             bytes = &bytes[HEADER + len..];
         }
         self.partial.extend_from_slice(bytes);
         Ok(())
+    }
+
+    /// How many frames never got whole, because their process ended or was interrupted in the middle of them.
+    pub fn lost(&self) -> u64 {
+        self.parts.lost()
     }
 
     /// Says whether the pipe ended between two frames.
@@ -125,14 +140,31 @@ fn announced(bytes: &[u8]) -> Result<Option<usize>, FrameError> {
     }
 }
 
+fn give(parts: &mut Parts, frame: &[u8], each: &mut impl FnMut(Frame<'_>)) -> Result<(), FrameError> {
+    if let Some(part) = frame.strip_prefix(b"p") {
+        if let Some(whole) = parts.take(part)? {
+            each(parse(&whole)?);
+        }
+        return Ok(());
+    }
+    each(parse(frame)?);
+    Ok(())
+}
+
 fn parse(frame: &[u8]) -> Result<Frame<'_>, FrameError> {
     match frame.split_first() {
         Some((b'o', payload)) => Ok(Frame::Stdout(payload)),
+        Some((b'c', payload)) => of_child(payload),
         Some((b't', payload)) => token(payload),
         Some((b'j', payload)) => Ok(Frame::Record(payload)),
         Some((&kind, _)) => Err(FrameError::UnknownKind(kind)),
         None => Err(FrameError::Incomplete),
     }
+}
+
+fn of_child(payload: &[u8]) -> Result<Frame<'_>, FrameError> {
+    let (process, bytes) = payload.split_first_chunk().ok_or(FrameError::Incomplete)?;
+    Ok(Frame::ChildStdout { process: u32::from_le_bytes(*process), bytes })
 }
 
 fn token(payload: &[u8]) -> Result<Frame<'_>, FrameError> {

@@ -13,6 +13,7 @@ mod adapter;
 mod command;
 mod frame;
 mod marshal;
+mod parts;
 mod record;
 mod source;
 

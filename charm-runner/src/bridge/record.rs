@@ -170,12 +170,29 @@ pub enum Record {
         #[serde(default)]
         is_shown: bool,
     },
+    /// This Python is too old for the bridge, and so for any agent; the process ends with code 1.
+    Unfit {
+        /// Its version.
+        version: String,
+        /// Its path.
+        python: String,
+    },
     /// A record of a kind that this version does not know.
     #[serde(other)]
     Unknown,
 }
 
 impl Record {
+    /// Where a call failed.
+    pub(crate) fn traceback_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::LlmError { traceback, .. }
+            | Self::ToolError { traceback, .. }
+            | Self::RetrieverError { traceback, .. } => Some(traceback),
+            _ => None,
+        }
+    }
+
     /// Reads the payload of a [`Frame::Record`](super::Frame::Record).
     ///
     /// # Errors

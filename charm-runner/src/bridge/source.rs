@@ -7,13 +7,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 pub(super) const LOADER: &str = include_str!("python/start.py");
 
 /// The parts by the names under which they ask for each other.
-pub(super) const PARTS: [(&str, &str); 9] = [
+pub(super) const PARTS: [(&str, &str); 12] = [
     ("core", include_str!("python/core.py")),
+    ("crew", include_str!("python/crew.py")),
     ("failure", include_str!("python/failure.py")),
+    ("forked", include_str!("python/forked.py")),
     ("frameworks", include_str!("python/frameworks.py")),
     ("handler", include_str!("python/handler.py")),
     ("hooks", include_str!("python/hooks.py")),
     ("odd", include_str!("python/odd.py")),
+    ("pickled", include_str!("python/pickled.py")),
     ("store", include_str!("python/store.py")),
     ("stream", include_str!("python/stream.py")),
     ("values", include_str!("python/values.py")),

@@ -1,14 +1,14 @@
 //! Cuts a stream of bytes into lines.
 //! The one rule: how the bytes were split over reads changes nothing, and no line takes more memory than its limit.
 //!
-//! A line ends at `\n`, and one `\r` before it belongs to the end. A lone `\r` (a progress bar), NULs and bytes that
-//! are not UTF-8 are content. A line over its limit is thrown away up to its end, and its first [`CUT_HEAD`] bytes
-//! are handed on with its true length. What is left without a newline when the stream ends is a line too.
+//! A line ends at `\n`, and one `\r` before it belongs to the end, unless it is to be kept. A lone `\r` (a progress bar), NULs
+//! and bytes that are not UTF-8 are content. Of a line over its limit as much as the limit is handed on, with its true
+//! length; the rest is thrown away up to its end. What is left without a newline when the stream ends is a line too.
 
 use charm_telemetry_core::protocol::strip_marker;
 
-/// How much of a line over its limit is handed on.
-pub const CUT_HEAD: usize = 256;
+/// No limit is shorter: what a line begins with says what it is.
+const SHORTEST: usize = 64;
 
 /// How long lines may be, without their line ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,9 +19,19 @@ pub struct LineLimits {
 
 impl LineLimits {
     /// Limits in bytes for lines that start with an event marker and for all others. Neither is taken below
-    /// [`CUT_HEAD`].
+    /// 64.
     pub fn new(event: usize, log: usize) -> Self {
-        Self { event: event.max(CUT_HEAD), log: log.max(CUT_HEAD) }
+        Self { event: event.max(SHORTEST), log: log.max(SHORTEST) }
+    }
+
+    /// The limit of lines that start with an event marker.
+    pub fn event(self) -> usize {
+        self.event
+    }
+
+    /// The limit of all others.
+    pub fn log(self) -> usize {
+        self.log
     }
 
     fn of(self, line: &[u8]) -> usize {
@@ -43,7 +53,7 @@ impl Default for LineLimits {
 /// One line as it came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CapturedLine<'a> {
-    /// The line without its end, or the first [`CUT_HEAD`] bytes of one over its limit.
+    /// The line without its end, or of one over its limit as many bytes as that is.
     pub bytes: &'a [u8],
     /// How long the line was; more than `bytes` holds if it was cut.
     pub total_len: u64,
@@ -85,8 +95,9 @@ pub struct LineCounts {
 #[derive(Debug)]
 pub struct LineAssembler {
     limits: LineLimits,
+    keeps_cr: bool,
     counts: LineCounts,
-    /// The beginning of a line whose end has not come yet: all of it, or its head once it is over its limit.
+    /// The beginning of a line whose end has not come yet: all of it, or as much as its limit.
     carry: Vec<u8>,
     /// How long that line is so far.
     carried: u64,
@@ -94,17 +105,32 @@ pub struct LineAssembler {
     ends_in_cr: bool,
 }
 
+/// With the default limits.
+impl Default for LineAssembler {
+    fn default() -> Self {
+        Self::new(LineLimits::default())
+    }
+}
+
 impl LineAssembler {
     /// An assembler at the start of a stream.
     pub fn new(limits: LineLimits) -> Self {
         Self {
             limits,
+            keeps_cr: false,
             counts: LineCounts::default(),
             carry: Vec::new(),
             carried: 0,
             over: false,
             ends_in_cr: false,
         }
+    }
+
+    /// Leaves a `\r` before `\n` in the line: it is what the agent printed, not how a program ends its lines.
+    #[must_use]
+    pub fn keep_cr(mut self) -> Self {
+        self.keeps_cr = true;
+        self
     }
 
     /// Takes the next bytes of the stream and hands on every line that they complete.
@@ -115,7 +141,7 @@ impl LineAssembler {
             start = end + 1;
             if self.carried == 0 {
                 // The common case: the whole line is here and is not copied.
-                on_line(whole(piece, true, self.limits, &mut self.counts));
+                on_line(whole(without_end(piece, !self.keeps_cr), true, self.limits, &mut self.counts));
             } else {
                 self.keep(piece);
                 self.hand_on(true, &mut on_line);
@@ -129,6 +155,11 @@ impl LineAssembler {
         if self.carried > 0 {
             self.hand_on(false, &mut on_line);
         }
+    }
+
+    /// Whether a line has begun and not ended.
+    pub fn has_begun(&self) -> bool {
+        self.carried > 0
     }
 
     /// What became of the lines so far.
@@ -146,18 +177,24 @@ impl LineAssembler {
         // One byte over the limit may yet turn out to be the `\r` of a line end; two can not.
         let room = self.limits.longest() + 2 - self.carry.len();
         self.carry.extend_from_slice(&piece[..piece.len().min(room)]);
-        if self.carry.len() > self.limits.of(&self.carry) + 1 {
+        let limit = self.limits.of(&self.carry);
+        if self.carry.len() > limit + 1 {
             self.over = true;
-            self.carry.truncate(CUT_HEAD);
+            self.carry.truncate(limit);
         }
     }
 
     fn hand_on(&mut self, has_newline: bool, on_line: &mut impl FnMut(CapturedLine<'_>)) {
         let line = if self.over {
-            let line_end = u64::from(has_newline && self.ends_in_cr);
+            let line_end = u64::from(has_newline && self.ends_in_cr && !self.keeps_cr);
             cut(&self.carry, self.carried - line_end, has_newline, &mut self.counts)
         } else {
-            whole(&self.carry, has_newline, self.limits, &mut self.counts)
+            whole(
+                without_end(&self.carry, has_newline && !self.keeps_cr),
+                has_newline,
+                self.limits,
+                &mut self.counts,
+            )
         };
         on_line(line);
         self.carry.clear();
@@ -166,17 +203,22 @@ impl LineAssembler {
     }
 }
 
+/// A line without the `\r` of its end.
+fn without_end(line: &[u8], has_cr: bool) -> &[u8] {
+    if has_cr { line.strip_suffix(b"\r").unwrap_or(line) } else { line }
+}
+
 /// A line that is all there, which may still be over its limit.
 fn whole<'a>(
-    bytes: &'a [u8],
+    line: &'a [u8],
     has_newline: bool,
     limits: LineLimits,
     counts: &mut LineCounts,
 ) -> CapturedLine<'a> {
-    let line = if has_newline { bytes.strip_suffix(b"\r").unwrap_or(bytes) } else { bytes };
     let total_len = line.len() as u64;
-    if line.len() > limits.of(line) {
-        return cut(&line[..CUT_HEAD], total_len, has_newline, counts);
+    let limit = limits.of(line);
+    if line.len() > limit {
+        return cut(&line[..limit], total_len, has_newline, counts);
     }
     counts.lines += 1;
     CapturedLine { bytes: line, total_len, has_newline }

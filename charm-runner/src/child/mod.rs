@@ -16,7 +16,7 @@ mod spawn;
 mod spec;
 mod supervise;
 
-pub use lines::{CUT_HEAD, CapturedLine, LineAssembler, LineCounts, LineLimits};
+pub use lines::{CapturedLine, LineAssembler, LineCounts, LineLimits};
 pub use outcome::{ChildOutcome, Exit};
 pub use signals::{Signals, StopSignal, Stopper};
 pub use sink::{CaptureSink, Notice};

@@ -62,9 +62,16 @@ impl Pipes {
 
     pub(super) fn read_stdout(&mut self, sink: &mut dyn CaptureSink) {
         read_turn(&mut self.stdout, &mut self.buffer, |bytes| {
+            sink.stdout_bytes(bytes);
             self.stdout_lines.feed(bytes, |line| sink.stdout_line(line));
             !sink.is_full()
         });
+    }
+
+    /// Hands on all that stdout holds: a pipe as systems make them is emptied by one read.
+    pub(super) fn empty_stdout(&mut self, sink: &mut dyn CaptureSink) {
+        self.read_stdout(sink);
+        self.stdout_lines.finish(|line| sink.stdout_line(line));
     }
 
     pub(super) fn read_stderr(&mut self, sink: &mut dyn CaptureSink) {

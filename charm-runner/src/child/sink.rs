@@ -27,6 +27,11 @@ pub enum Notice {
 /// once its pipes are full, and also the handling of signals and of the time limit: a sink with bounded room says
 /// [`is_full`](Self::is_full) instead of blocking.
 pub trait CaptureSink {
+    /// The next bytes of stdout, split wherever the reads were, before the lines that they complete.
+    fn stdout_bytes(&mut self, bytes: &[u8]) {
+        let _ = bytes;
+    }
+
     /// One line of stdout.
     fn stdout_line(&mut self, line: CapturedLine<'_>);
 
@@ -47,6 +52,14 @@ pub trait CaptureSink {
     fn is_full(&self) -> bool {
         false
     }
+
+    /// Whether all that stdout holds just now is wanted, before anything else is: the order between the pipes matters here.
+    fn awaits_stdout(&self) -> bool {
+        false
+    }
+
+    /// That is handed over, a line without its end too. Called once for as long as it is wanted.
+    fn stdout_given(&mut self) {}
 
     /// Something else happened.
     fn notice(&mut self, notice: Notice) {

@@ -101,6 +101,10 @@ impl Run<'_> {
         loop {
             let now = Instant::now();
             self.note_the_end(now);
+            if self.sink.awaits_stdout() && !self.sink.is_full() {
+                self.pipes.empty_stdout(self.sink);
+                self.sink.stdout_given();
+            }
             if self.ended.is_some() && self.pipes.all_closed() {
                 return Ok(());
             }

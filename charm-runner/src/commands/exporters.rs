@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::cli::ExportersArgs;
 use crate::exit::Exit;
-use crate::words::say;
+use crate::stderr::say;
 
 /// What the runner itself reads for all of them.
 const RUNNER_VARIABLES: &[VariableDescriptor] = &[

@@ -14,7 +14,6 @@ use clap_complete::Shell;
 
 use crate::cli::{self, Cli, Command};
 use crate::exit::Exit;
-use crate::words;
 
 pub(crate) fn execute(cli: Cli) -> Exit {
     match cli.command {
@@ -46,5 +45,5 @@ fn with_hyphens(script: &str, name: &str) -> String {
 /// Writes a command's whole result to stdout.
 fn print(text: &[u8]) -> Exit {
     let mut stdout = io::stdout();
-    words::exit_of_printing(stdout.write_all(text).and_then(|()| stdout.flush()))
+    Exit::of_printing(stdout.write_all(text).and_then(|()| stdout.flush()))
 }

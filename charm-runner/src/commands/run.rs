@@ -13,8 +13,8 @@ use crate::cli::{InputArgs, ReportFormat, RunArgs};
 use crate::exit::Exit;
 use crate::json_input::{JsonInput, strict_of_same_length};
 use crate::project::Project;
-use crate::run::{Case, Place, Plan, Started, all_problems};
-use crate::words::say;
+use crate::run::{Case, CutOutput, Place, Plan, Started, all_problems};
+use crate::stderr::say;
 
 pub(super) fn run(arguments: &RunArgs) -> Exit {
     let cases = match cases(&arguments.input) {
@@ -42,14 +42,16 @@ pub(super) fn run(arguments: &RunArgs) -> Exit {
         }
     };
     let plan = Plan { print_result: arguments.input.json.is_some(), fail_on_error: arguments.fail_on_error };
-    let (exit, report) = started.run_all(&cases, plan);
+    let limits = started.line_limits();
+    let (exit, report, cut) = started.run_all(&cases, plan);
     match arguments.telemetry_report {
         Some(ReportFormat::Text) => {
             say(report);
+            cut.sentences(limits).into_iter().for_each(say);
             deliveries().into_iter().for_each(say);
         }
         Some(ReportFormat::Json) => {
-            let whole = WholeReport { report, deliveries: deliveries() };
+            let whole = WholeReport { report, cut, deliveries: deliveries() };
             say(serde_json::to_string(&whole).expect("counts and names can be written"));
         }
         None => {}
@@ -62,6 +64,8 @@ pub(super) fn run(arguments: &RunArgs) -> Exit {
 struct WholeReport {
     #[serde(flatten)]
     report: Report,
+    /// What was too long to be an event, a line or a result.
+    cut: CutOutput,
     deliveries: Vec<Delivered>,
 }
 

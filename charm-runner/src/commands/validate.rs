@@ -14,7 +14,7 @@ use crate::cli::ValidateArgs;
 use crate::exit::Exit;
 use crate::project::Project;
 use crate::run::{Place, all_problems, manager_builder, shutdown_deadline};
-use crate::words::{pass_on, say};
+use crate::stderr::{pass_on, say};
 
 pub(super) fn validate(arguments: &ValidateArgs) -> Exit {
     let (problems, name) = match Project::read(&arguments.project) {

@@ -14,7 +14,7 @@ use charm_telemetry_core::{Environment, Problem, RunId, suggest};
 use crate::bridge::{Launch, PIPE_ENV, PythonAdapter};
 use crate::child::{ChildSpec, LineLimits, Orphans};
 use crate::project::Project;
-use crate::words::say;
+use crate::stderr::say;
 
 use super::input_file::InputFile;
 
@@ -63,6 +63,14 @@ impl Adapter {
         matches!(self, Self::Command(_))
     }
 
+    /// How long the lines may be that the agent writes.
+    pub(crate) fn line_limits(&self) -> LineLimits {
+        match self {
+            Self::Python(..) => LineLimits::default(),
+            Self::Command(_) => LineLimits::new(LONGEST_RESULT_LINE, LONGEST_RESULT_LINE),
+        }
+    }
+
     /// The process that runs the agent once.
     ///
     /// The file is to be kept until it has ended.
@@ -88,11 +96,12 @@ impl Adapter {
             .env("PYTHONUNBUFFERED", "1")
             .current_dir(&project.folder);
         let spec = ChildSpec::new(command)
+            .limits(self.line_limits())
             .timeout(project.manifest.policies.execution_timeout)
             .orphans(Orphans::Adopt);
         let spec = match self {
             Self::Python(..) => spec.bridge_pipe(PIPE_ENV),
-            Self::Command(_) => spec.limits(LineLimits::new(LONGEST_RESULT_LINE, LONGEST_RESULT_LINE)),
+            Self::Command(_) => spec,
         };
         Ok((spec, file))
     }

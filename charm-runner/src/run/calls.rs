@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 
 use charm_telemetry_core::{
-    ErrorText, EventKind, LlmCall, LlmEnd, LlmStart, RetrieverCall, Run, TokenUsage, ToolCall, ToolInput,
+    CallId, ErrorText, EventKind, LlmCall, LlmEnd, LlmStart, RetrieverCall, Run, TokenUsage, ToolCall,
+    ToolInput,
 };
 use serde_json::Value;
 use serde_json::value::to_raw_value;
@@ -21,6 +22,16 @@ enum Open {
     Llm(LlmCall),
     Tool(ToolCall),
     Retriever(RetrieverCall),
+}
+
+impl Open {
+    fn id(&self) -> CallId {
+        match self {
+            Self::Llm(call) => call.id(),
+            Self::Tool(call) => call.id(),
+            Self::Retriever(call) => call.id(),
+        }
+    }
 }
 
 impl Calls {
@@ -49,7 +60,7 @@ impl Calls {
                     Some(Open::Retriever(parent)) => parent.llm_call(start),
                     None => run.llm_call(start),
                 };
-                self.open.insert(call, Open::Llm(opened));
+                self.keep(call, Open::Llm(opened));
             }
             Record::LlmEnd { call, output, model, usage } => {
                 let end = llm_end(model, output.as_ref(), usage);
@@ -73,7 +84,7 @@ impl Calls {
                     Some(Open::Retriever(parent)) => parent.tool_call(&tool, input),
                     None => run.tool_call(&tool, input),
                 };
-                self.open.insert(call, Open::Tool(opened));
+                self.keep(call, Open::Tool(opened));
             }
             Record::ToolEnd { call, tool, output } => match self.open.remove(&call) {
                 Some(Open::Tool(open)) => open.finish(&output),
@@ -102,7 +113,7 @@ impl Calls {
                     Some(Open::Retriever(parent)) => parent.retriever_call(&name, &query),
                     None => run.retriever_call(&name, &query),
                 };
-                self.open.insert(call, Open::Retriever(opened));
+                self.keep(call, Open::Retriever(opened));
             }
             Record::RetrieverEnd { call, documents, .. } => match self.open.remove(&call) {
                 Some(Open::Retriever(open)) => open.finish(&documents),
@@ -122,20 +133,38 @@ impl Calls {
         }
     }
 
-    /// The run is over: models whose end nobody told have ended well, tools have not.
+    /// The outcome of the run is known: models whose end nobody told have ended well.
+    pub(super) fn finish_models(&mut self) {
+        let is_model = |_: &String, open: &mut Open| matches!(open, Open::Llm(_));
+        end_in_order(self.open.extract_if(is_model).map(|(_, open)| open).collect());
+    }
+
+    /// The agent has ended. Of a tool or a search whose end nobody told end users hear nothing: to them it is none of
+    /// their business what the agent forgot.
     pub(super) fn close(&mut self) {
-        for (_, open) in self.open.drain() {
-            match open {
-                Open::Llm(call) => call.finish(LlmEnd::new()),
-                Open::Tool(call) => drop(call),
-                Open::Retriever(call) => drop(call),
-            }
-        }
+        end_in_order(self.open.drain().map(|(_, open)| open).collect());
+    }
+
+    /// Keeps a call under its name. One that had the name before was never ended.
+    fn keep(&mut self, call: String, open: Open) {
+        end_in_order(self.open.insert(call, open).into_iter().collect());
     }
 
     fn put_back(&mut self, call: String, other: Option<Open>, run: &Run, kind: EventKind) {
         self.open.extend(other.map(|open| (call, open)));
         run.emit(kind);
+    }
+}
+
+/// Ends calls whose end nobody told, in the order in which they were begun.
+fn end_in_order(mut calls: Vec<Open>) {
+    calls.sort_by_key(Open::id);
+    for open in calls {
+        match open {
+            Open::Llm(call) => call.finish(LlmEnd::new()),
+            Open::Tool(call) => call.let_go(),
+            Open::Retriever(call) => call.let_go(),
+        }
     }
 }
 

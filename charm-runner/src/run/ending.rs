@@ -29,11 +29,8 @@ pub(super) fn without_result(child: &ChildOutcome) -> String {
     if child.timed_out {
         return "the run took longer than policies.execution_timeout_seconds and was stopped".to_owned();
     }
-    if child.stopped_by == Some(StopSignal::Pipe) {
-        return "the run was stopped because nobody reads its output any more".to_owned();
-    }
     if let Some(signal) = child.stopped_by {
-        return format!("the run was stopped by {}", name_of(signal.number()));
+        return stopped_by(signal);
     }
     match child.exit {
         ChildExit::Code(code) => format!("the agent ended without a result, with exit code {code}"),
@@ -42,9 +39,24 @@ pub(super) fn without_result(child: &ChildOutcome) -> String {
     }
 }
 
+/// What is said where Python is too old.
+pub(super) fn unfit(version: &str, python: &str) -> String {
+    format!(
+        "the agent needs Python 3.9 or later, and `{python}` is {version}: put a virtual environment `.venv` of a newer \
+         Python into the project, or a newer `python3` first on the `PATH`"
+    )
+}
+
 /// What is said of an agent that was asked to end, and then had an error to tell.
-pub(super) fn of_stopped(child: &ChildOutcome, said: &str) -> String {
-    format!("{}; the agent said: {said}", without_result(child))
+pub(super) fn of_stopped(signal: StopSignal, said: &str) -> String {
+    format!("{}; the agent said: {said}", stopped_by(signal))
+}
+
+fn stopped_by(signal: StopSignal) -> String {
+    if signal == StopSignal::Pipe {
+        return "the run was stopped because nobody reads its output any more".to_owned();
+    }
+    format!("the run was stopped by {}", name_of(signal.number()))
 }
 
 pub(super) fn exit_of_stop(signal: StopSignal) -> Exit {

@@ -1,19 +1,24 @@
 //! From what the agent's process says to events of its run.
 //!
-//! Rule: every line and every record becomes an event or is counted, in the order in which it came.
+//! Rule: every line and every record becomes an event or is counted, in the order in which it came; the result is told when
+//! it is known, and what an agent that runs on says follows it.
 
 use charm_telemetry_core::protocol::{Line, parse_line, strip_marker};
 use charm_telemetry_core::{EventKind, Manager, Run, RunOutcome, StreamEvent};
 use serde_json::value::to_raw_value;
 
+use super::adapter::Adapter;
 use super::calls::Calls;
+use super::collected::Collected;
+use super::cut::{self, CutOutput};
 use super::ending;
+use super::held::HeldFrame;
+use super::printed::Printed;
 use crate::bridge::{Frame, FrameDecoder, Record};
-use crate::child::{CaptureSink, CapturedLine, ChildOutcome, LineAssembler, LineLimits, Notice};
-use crate::words::{counted, pass_on, say};
-
-/// A bound of the output that is collected for agents whose output is their result.
-const MAX_COLLECTED: usize = 16 * 1024 * 1024;
+use crate::child::{CaptureSink, CapturedLine, ChildOutcome, LineLimits, Notice, StopSignal};
+use crate::cursor;
+use crate::plural::counted;
+use crate::stderr::{pass_on, say};
 
 /// Takes what the supervisor reads.
 pub(super) struct Ingest<'a> {
@@ -23,28 +28,48 @@ pub(super) struct Ingest<'a> {
     /// `None` once something else than the bridge wrote to its pipe.
     decoder: Option<FrameDecoder>,
     /// Lines that came by the bridge: what Python printed.
-    printed: Option<LineAssembler>,
+    printed: Option<Printed>,
     /// The text of stdout, if it is the agent's result.
-    collected: Option<Vec<u8>>,
-    /// Whether that is all of it.
-    is_result_whole: bool,
+    collected: Option<Collected>,
+    limits: LineLimits,
+    cut: CutOutput,
     result: Option<RunOutcome>,
+    /// While the result is known and not told: what has come by the bridge behind it.
+    held: Option<Vec<HeldFrame>>,
+    /// There is no Python that could run it.
+    is_unfit: bool,
+    /// The signal that the agent was asked to end with.
+    stopped_by: Option<StopSignal>,
     /// The time limit was reached before there was a result: what the agent says in its grace is none.
     is_too_late: bool,
     malformed: u64,
 }
 
+/// A run whose agent has ended.
+pub(super) struct Finished {
+    pub(super) run: Run,
+    pub(super) outcome: RunOutcome,
+    pub(super) cut: CutOutput,
+    /// It could not even begin, for want of a Python that is new enough.
+    pub(super) is_unfit: bool,
+}
+
 impl<'a> Ingest<'a> {
-    pub(super) fn new(run: Run, manager: &'a Manager, collects_output: bool) -> Self {
+    pub(super) fn new(run: Run, manager: &'a Manager, adapter: &Adapter) -> Self {
+        let limits = adapter.line_limits();
         Self {
             run,
             manager,
             calls: Calls::default(),
             decoder: Some(FrameDecoder::new()),
-            printed: Some(LineAssembler::new(LineLimits::default())),
-            collected: collects_output.then(Vec::new),
-            is_result_whole: true,
+            printed: Some(Printed::new(limits)),
+            collected: adapter.collects_output().then(Collected::default),
+            limits,
+            cut: CutOutput::default(),
             result: None,
+            held: None,
+            is_unfit: false,
+            stopped_by: None,
             is_too_late: false,
             malformed: 0,
         }
@@ -56,41 +81,88 @@ impl<'a> Ingest<'a> {
     }
 
     /// The agent's process has ended: closes what is open and says how the run ended.
-    pub(super) fn finish(mut self, child: &ChildOutcome) -> (Run, RunOutcome) {
-        if let Some(mut printed) = self.printed.take() {
-            printed.finish(|line| self.line(&line));
-        }
+    pub(super) fn finish(mut self, child: &ChildOutcome) -> Finished {
+        self.tell_result();
+        self.end_printed();
         self.calls.close();
         if self.malformed > 0 {
             let lines = counted(self.malformed, "line");
             say(format_args!("{lines} began with an event marker and held no event: shown as text"));
         }
-        if !self.is_result_whole {
-            say(
-                "the output has lines of more than 1 MiB or is more than 16 MiB in all: the result is not complete",
-            );
+        let lost = self.decoder.as_ref().map_or(0, FrameDecoder::lost);
+        if lost > 0 {
+            let records = counted(lost, "record");
+            say(format_args!(
+                "{records} of the agent's handlers did not arrive: the process ended or was interrupted"
+            ));
         }
-        let outcome = self.outcome(child);
-        (self.run, outcome)
+        let outcome = self.result.take().unwrap_or_else(|| self.outcome(child));
+        self.cut.sentences(self.limits).into_iter().for_each(say);
+        Finished { run: self.run, outcome, cut: self.cut, is_unfit: self.is_unfit }
     }
 
+    /// How a run ended whose agent gave no result.
     fn outcome(&mut self, child: &ChildOutcome) -> RunOutcome {
         let ended_well = child.exit == crate::child::Exit::Code(0) && !child.timed_out;
-        match (self.result.take(), self.collected.take()) {
-            (Some(result), _) if result.is_error() && child.stopped_by.is_some() => {
-                RunOutcome::error(&ending::of_stopped(child, &result.message()))
-            }
-            (Some(result), _) if !self.is_too_late => result,
-            (None, Some(output)) if ended_well && child.stopped_by.is_none() => {
-                let output = String::from_utf8_lossy(&output);
+        match self.collected.take() {
+            Some(output) if ended_well && child.stopped_by.is_none() => {
+                let output = self.whole_output(output);
                 RunOutcome::success(&to_raw_value(&output).expect("a string can always be written"))
             }
             _ => RunOutcome::error(&ending::without_result(child)),
         }
     }
 
+    /// The output of a command. If its end is missing, the run says so before its result.
+    fn whole_output(&mut self, output: Collected) -> String {
+        let (output, missing) = output.into_text(self.manager.redactor());
+        if missing > 0 {
+            self.cut.result(missing);
+            self.run.event(StreamEvent::thinking(&format!("{}\n", cut::left_out_of_result(missing))));
+        }
+        output
+    }
+
+    /// The agent has said how it ended. It counts if it came in time, and the first one does.
+    fn know_result(&mut self, result: RunOutcome) {
+        if self.is_too_late || self.result.is_some() {
+            return;
+        }
+        self.held = Some(Vec::new());
+        self.result = Some(match self.stopped_by {
+            Some(signal) if result.is_error() => {
+                RunOutcome::error(&ending::of_stopped(signal, &result.message()))
+            }
+            _ => result,
+        });
+    }
+
+    /// Tells the result behind all that the agent had said before it, and then what has come since.
+    fn tell_result(&mut self) {
+        let Some(held) = self.held.take() else { return };
+        self.end_printed();
+        self.calls.finish_models();
+        if let Some(result) = &self.result {
+            self.run.settle(result);
+        }
+        for held in held {
+            self.frame(held.frame());
+        }
+    }
+
+    /// What was printed without a newline at its end is a line too.
+    fn end_printed(&mut self) {
+        let mut printed = self.printed.take().expect("it is put back");
+        printed.finish(|line| self.line(&line));
+        self.printed = Some(printed);
+    }
+
     /// A line of the agent's stdout, by whichever pipe.
     fn line(&mut self, line: &CapturedLine<'_>) {
+        if line.is_cut() && strip_marker(line.bytes).is_some() {
+            self.cut.event(line);
+            return;
+        }
         match parse_line(line.bytes) {
             Line::Event(event) if event.kind == "delta" => self.delta(event),
             Line::Event(event) => self.run.event(event.into()),
@@ -119,25 +191,14 @@ impl<'a> Ingest<'a> {
     }
 
     fn text(&mut self, line: &CapturedLine<'_>) {
-        let mut text = String::from_utf8_lossy(line.bytes).into_owned();
-        // A line that was to be an event is no part of the result.
-        if let Some(collected) = &mut self.collected
-            && strip_marker(line.bytes).is_none()
-        {
-            let is_whole = !line.is_cut() && collected.len() + line.bytes.len() < MAX_COLLECTED;
-            self.is_result_whole &= is_whole;
-            if is_whole {
-                collected.extend_from_slice(line.bytes);
-                if line.has_newline {
-                    collected.push(b'\n');
-                }
-            }
-        }
+        // Of what is whole the secrets are taken out with those of the event.
+        let mut text = if line.is_cut() {
+            self.cut.shown(line, self.manager.redactor()).into_owned()
+        } else {
+            String::from_utf8_lossy(line.bytes).into_owned()
+        };
         if text.trim().is_empty() {
             return;
-        }
-        if line.is_cut() {
-            text.extend(["... (", &line.total_len.to_string(), " bytes in all)"]);
         }
         if line.has_newline {
             text.push('\n');
@@ -154,13 +215,13 @@ impl<'a> Ingest<'a> {
     }
 
     fn frame(&mut self, frame: Frame<'_>) {
+        if let Some(held) = &mut self.held {
+            held.push(frame.into());
+            return;
+        }
         match frame {
-            Frame::Stdout(bytes) => {
-                // Taken out while its lines are handled, which needs all of us.
-                let mut printed = self.printed.take().expect("frames end before the run does");
-                printed.feed(bytes, |line| self.line(&line));
-                self.printed = Some(printed);
-            }
+            Frame::Stdout(bytes) => self.print(None, bytes),
+            Frame::ChildStdout { process, bytes } => self.print(Some(process), bytes),
             Frame::Token { call, token } => self.calls.token(&self.run, &call, &token),
             Frame::Record(json) => match Record::parse(json) {
                 Ok(record) => self.record(record),
@@ -171,6 +232,13 @@ impl<'a> Ingest<'a> {
         }
     }
 
+    fn print(&mut self, process: Option<u32>, bytes: &[u8]) {
+        // Taken out while its lines are handled, which needs all of us.
+        let mut printed = self.printed.take().expect("it is put back");
+        printed.feed(process, bytes, |line| self.line(&line));
+        self.printed = Some(printed);
+    }
+
     fn record(&mut self, record: Record) {
         match record {
             Record::Result { result, traceback, is_shown } => {
@@ -178,14 +246,20 @@ impl<'a> Ingest<'a> {
                 let outcome = RunOutcome::from_result(result.get());
                 let no_object =
                     |error| RunOutcome::error(&format!("the agent's result is not an object: {error}"));
-                self.result = Some(outcome.unwrap_or_else(no_object).with_traceback(traceback));
+                self.know_result(outcome.unwrap_or_else(no_object).with_traceback(traceback));
             }
             Record::Crash { error_type, message, traceback, is_shown } => {
                 self.show_traceback(&traceback, is_shown);
                 let result =
                     serde_json::json!({ "status": "error", "error_type": error_type, "message": message });
                 let outcome = RunOutcome::from_result(&result.to_string());
-                self.result = outcome.ok().map(|outcome| outcome.with_traceback(traceback));
+                if let Ok(outcome) = outcome {
+                    self.know_result(outcome.with_traceback(traceback));
+                }
+            }
+            Record::Unfit { version, python } => {
+                self.is_unfit = true;
+                self.know_result(RunOutcome::error(&ending::unfit(&version, &python)));
             }
             Record::Log { level, message } => {
                 say(format_args!("{}{}", level.prefix(), self.manager.redactor().text(&message)));
@@ -193,22 +267,29 @@ impl<'a> Ingest<'a> {
             Record::AgentAction { tool, tool_input, .. } => {
                 self.run.emit(EventKind::AgentAction { tool, tool_input });
             }
-            call => self.calls.record(&self.run, call),
+            mut call => {
+                if let Some(traceback) = call.traceback_mut() {
+                    cut::shorten(traceback, self.manager.redactor());
+                }
+                self.calls.record(&self.run, call);
+            }
         }
     }
 }
 
 impl CaptureSink for Ingest<'_> {
+    fn stdout_bytes(&mut self, bytes: &[u8]) {
+        if let Some(collected) = &mut self.collected {
+            collected.take(bytes);
+        }
+    }
+
     fn stdout_line(&mut self, line: CapturedLine<'_>) {
         self.line(&line);
     }
 
     fn stderr_line(&mut self, line: CapturedLine<'_>) {
-        let text = String::from_utf8_lossy(line.bytes);
-        let mut text = self.manager.redactor().text(&text).into_owned();
-        if line.is_cut() {
-            text.extend(["... (", &line.total_len.to_string(), " bytes in all)"]);
-        }
+        let mut text = self.cut.shown(&line, self.manager.redactor()).into_owned();
         text.push('\n');
         pass_on(&text);
     }
@@ -230,7 +311,25 @@ impl CaptureSink for Ingest<'_> {
         self.manager.is_full()
     }
 
+    fn awaits_stdout(&self) -> bool {
+        self.held.is_some()
+    }
+
+    fn stdout_given(&mut self) {
+        self.tell_result();
+        self.manager.nudge();
+    }
+
     fn notice(&mut self, notice: Notice) {
+        if let Notice::Forwarded(signal) = notice {
+            self.stopped_by = self.stopped_by.or(Some(signal));
+            if signal == StopSignal::Int {
+                // Whoever typed it sees it where the cursor stood.
+                if let Some(mut cursor) = cursor::shared() {
+                    cursor.moved(b"^C");
+                }
+            }
+        }
         if notice != Notice::TimedOut {
             return;
         }

@@ -5,10 +5,14 @@
 mod adapter;
 mod calls;
 mod check;
+mod collected;
+mod cut;
 mod ending;
+mod held;
 mod ingest;
 mod input_file;
 mod live;
+mod printed;
 mod reader;
 mod start;
 
@@ -21,13 +25,15 @@ pub(crate) use adapter::adapter_of;
 #[cfg(feature = "delivery")]
 pub(crate) use check::telemetry_environment;
 pub(crate) use check::{Place, all_problems, manager_builder, shutdown_deadline};
+pub(crate) use cut::CutOutput;
 pub(crate) use start::Started;
 
-use crate::child::{ChildOutcome, StopSignal, supervise};
+use crate::child::{ChildOutcome, LineLimits, StopSignal, supervise};
 use crate::exit::Exit;
 use crate::json_input::JsonInput;
-use crate::words::{self, say};
-use ingest::Ingest;
+use crate::plural::counted;
+use crate::stderr::{self, say};
+use ingest::{Finished, Ingest};
 use reader::Unwritten;
 
 /// One input to run the agent with.
@@ -45,8 +51,14 @@ pub(crate) struct Plan {
 }
 
 impl Started {
+    /// How long the lines of its agent may be.
+    pub(crate) fn line_limits(&self) -> LineLimits {
+        self.adapter.line_limits()
+    }
+
     /// Runs every case, one after another, until one is stopped from outside. Then ends the exporters.
-    pub(crate) fn run_all(mut self, cases: &[Case], plan: Plan) -> (Exit, Report) {
+    pub(crate) fn run_all(mut self, cases: &[Case], plan: Plan) -> (Exit, Report, CutOutput) {
+        let mut cut = CutOutput::default();
         let mut exit = Exit::Success;
         let mut last = None;
         for case in cases {
@@ -55,6 +67,7 @@ impl Started {
             }
             let ended = self.run_case(case);
             exit = worse(exit, ended.exit(plan.fail_on_error));
+            cut.add(ended.cut);
             let stop = ended.stopped_by();
             last = Some(ended);
             if stop.is_some() {
@@ -63,7 +76,8 @@ impl Started {
         }
         let stopped = last.as_ref().and_then(Ended::stopped_by);
         let result = last.filter(|_| plan.print_result).map(|ended| ended.outcome);
-        self.finish(exit, stopped, result)
+        let (exit, report) = self.finish(exit, stopped, result);
+        (exit, report, cut)
     }
 
     /// Lets the reader of stdout and the exporters have everything, and says the result last.
@@ -90,8 +104,8 @@ impl Started {
                 Err(Unwritten::Failed(error)) => exit = ending::exit_of_failure(error.kind()),
             }
         }
-        if words::missed() > 0 {
-            let missed = words::counted(words::missed(), "text");
+        if stderr::missed() > 0 {
+            let missed = counted(stderr::missed(), "text");
             say(format_args!("dropped {missed} for stderr, because nobody read it"));
         }
         (exit, report)
@@ -106,7 +120,7 @@ impl Started {
                     return Ended::not_started(run, &format!("the agent cannot be started: {error:#}"));
                 }
             };
-        let mut ingest = Ingest::new(run, &self.manager, self.adapter.collects_output());
+        let mut ingest = Ingest::new(run, &self.manager, &self.adapter);
         match supervise(spec, &mut self.signals, &mut ingest) {
             Ok(child) => Ended::of(ingest, child),
             Err(error) => Ended::not_started(ingest.into_run(), &error.to_string()),
@@ -118,19 +132,21 @@ impl Started {
 struct Ended {
     outcome: RunOutcome,
     child: Option<ChildOutcome>,
+    cut: CutOutput,
+    is_unfit: bool,
 }
 
 impl Ended {
     fn of(ingest: Ingest<'_>, child: ChildOutcome) -> Self {
-        let (run, outcome) = ingest.finish(&child);
-        run.conclude(&outcome);
-        Self { outcome, child: Some(child) }
+        let Finished { mut run, outcome, cut, is_unfit } = ingest.finish(&child);
+        run.settle(&outcome);
+        Self { outcome, child: Some(child), cut, is_unfit }
     }
 
     fn not_started(run: charm_telemetry_core::Run, message: &str) -> Self {
         let outcome = RunOutcome::error(message);
         run.conclude(&outcome);
-        Self { outcome, child: None }
+        Self { outcome, child: None, cut: CutOutput::default(), is_unfit: false }
     }
 
     fn stopped_by(&self) -> Option<StopSignal> {
@@ -138,6 +154,9 @@ impl Ended {
     }
 
     fn exit(&self, fail_on_error: bool) -> Exit {
+        if self.is_unfit {
+            return Exit::Configuration;
+        }
         ending::exit_of(self.child.as_ref(), &self.outcome, fail_on_error)
     }
 }

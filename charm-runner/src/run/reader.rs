@@ -8,20 +8,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use charm_telemetry_core::Manager;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::Timespec;
 use rustix::io::Errno;
 use rustix::stdio::stdout;
 
 use crate::child::{Signals, StopSignal};
+use crate::room;
 
 /// The first look comes so soon that a reader who keeps up costs nothing; each wait is twice the last one.
 const FIRST_LOOK: Duration = Duration::from_micros(50);
 
 /// The longest wait between two looks.
 const SLOW_LOOK: Duration = Duration::from_millis(20);
-
-/// A pipe that says it has room takes this many bytes without blocking (`PIPE_BUF`).
-const SAFE_WRITE: usize = 4096;
 
 /// The moment that a write waits for room before signals are looked at.
 const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
@@ -62,18 +60,11 @@ pub(super) fn write_line(
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Err(Unwritten::TooSlow);
         }
-        match write_some(left) {
+        match room::write_some(stdout(), left, &MOMENT) {
             Ok(count) => left = &left[count..],
             Err(Errno::INTR | Errno::AGAIN) => {}
             Err(error) => return Err(Unwritten::Failed(error.into())),
         }
     }
     Ok(())
-}
-
-fn write_some(bytes: &[u8]) -> Result<usize, Errno> {
-    if poll(&mut [PollFd::from_borrowed_fd(stdout(), PollFlags::OUT)], Some(&MOMENT))? == 0 {
-        return Ok(0);
-    }
-    rustix::io::write(stdout(), &bytes[..bytes.len().min(SAFE_WRITE)])
 }

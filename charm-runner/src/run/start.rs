@@ -15,7 +15,7 @@ use super::live::LiveView;
 use crate::child::{Signals, Stopper};
 use crate::exit::Exit;
 use crate::project::Project;
-use crate::words::say;
+use crate::stderr::say;
 
 /// A project whose exporters run and whose agent can be started.
 pub(crate) struct Started {

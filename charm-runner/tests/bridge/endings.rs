@@ -64,7 +64,7 @@ fn a_crash_in_an_async_agent_a_generator_and_a_constructor_is_an_error_result() 
 }
 
 #[test]
-fn exits_keep_their_code_and_give_no_result() {
+fn exits_keep_their_code_and_are_told() {
     let log = |said: &str| {
         format!(r#"j:{{"level":"info","message":"the agent called sys.exit({said})","type":"log"}}"#)
     };
@@ -76,6 +76,8 @@ fn exits_keep_their_code_and_give_no_result() {
     });
     each("import sys\ndef main(): sys.exit('why')", |seen| {
         assert_eq!((seen.status.code(), seen.stderr.as_str()), (Some(1), "why\n"));
+        let told = r#"j:{"result":{"error_type":"SystemExit","message":"the agent called sys.exit: why","status":"error"},"type":"result"}"#;
+        assert_eq!(seen.told, [told]);
     });
 }
 

@@ -34,26 +34,8 @@ def graph(node):
 /// Runs in the test environment, if there is one, with run ids replaced by `#1`, `#2`... in order of appearance.
 fn run(adapter: PythonAdapter, source: &str) -> Option<Seen> {
     let python = framework_python()?;
-    let mut seen =
-        Agent::of(&python, adapter, "agent:main", &format!("{IMPORTS}{GRAPH}{source}")).run(INPUTS);
-    let mut ids: Vec<String> = Vec::new();
-    for line in &mut seen.told {
-        while let Some(id) = uuid(line) {
-            let at = ids.iter().position(|known| *known == id).unwrap_or_else(|| {
-                ids.push(id.clone());
-                ids.len() - 1
-            });
-            *line = line.replace(&id, &format!("#{}", at + 1));
-        }
-    }
-    Some(seen)
-}
-
-fn uuid(line: &str) -> Option<String> {
-    let is_part = |c: char| c.is_ascii_hexdigit() || c == '-';
-    line.split(|c: char| !is_part(c))
-        .find(|word| word.len() == 36 && word.matches('-').count() == 4)
-        .map(str::to_owned)
+    let agent = Agent::of(&python, adapter, "agent:main", &format!("{IMPORTS}{GRAPH}{source}"));
+    Some(agent.run(INPUTS).with_numbered_ids())
 }
 
 #[track_caller]

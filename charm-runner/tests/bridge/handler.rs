@@ -76,6 +76,18 @@ fn names_are_found_wherever_they_are() {
 }
 
 #[test]
+fn a_token_without_text_is_json_but_a_piece_of_a_tools_arguments_is_nothing() {
+    tells(
+        "h.on_llm_new_token({'a': 1}); h.on_llm_new_token([1, None]); h.on_llm_new_token({}); h.on_llm_new_token([])",
+        &[r#"t::{"a":1}"#, "t::[1,null]"],
+    );
+    tells(
+        "h.on_llm_new_token([{'type': 'input_json_delta', 'partial_json': '{'}]); h.on_llm_new_token(['x', {'text': 'y'}])",
+        &["t::xy"],
+    );
+}
+
+#[test]
 fn tokens_belong_to_the_open_model_call_or_to_none() {
     tells(
         "h.on_llm_new_token('a'); h.on_llm_new_token(''); h.on_llm_new_token(None); h.on_llm_new_token(token='k')\n  \

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// The versions that the bridge promises to work with: 3.9 to 3.13.
 const MINORS: std::ops::RangeInclusive<u32> = 9..=13;
 
-/// What came of a run. The lines of `told` are in their order: `o:` what was printed, `t:CALL:TOKEN`, `j:` a record.
+/// What came of a run. The lines of `told` are in their order: `o:` what was printed, `c:` the same of another process, `t:CALL:TOKEN`, `j:` a record.
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) told: Vec<String>,
@@ -42,6 +42,30 @@ impl Seen {
         assert_eq!(self.told, expected, "stderr: {}", self.stderr);
         assert!(self.status.success(), "{self:?}");
     }
+}
+
+impl Seen {
+    /// With `#1`, `#2`... for run ids, in order of appearance.
+    pub(crate) fn with_numbered_ids(mut self) -> Self {
+        let mut ids: Vec<String> = Vec::new();
+        for line in &mut self.told {
+            while let Some(id) = uuid(line) {
+                let at = ids.iter().position(|known| *known == id).unwrap_or_else(|| {
+                    ids.push(id.clone());
+                    ids.len() - 1
+                });
+                *line = line.replace(&id, &format!("#{}", at + 1));
+            }
+        }
+        self
+    }
+}
+
+fn uuid(line: &str) -> Option<String> {
+    let is_part = |c: char| c.is_ascii_hexdigit() || c == '-';
+    line.split(|c: char| !is_part(c))
+        .find(|word| word.len() == 36 && word.matches('-').count() == 4)
+        .map(str::to_owned)
 }
 
 /// An agent of one file, `agent.py`, with the entry point `agent:main`.
@@ -143,11 +167,23 @@ pub(crate) fn pythons() -> &'static [PathBuf] {
     })
 }
 
+/// The interpreter of the virtual environment with CrewAI.
+pub(crate) fn crew_python() -> Option<PathBuf> {
+    let venv = root().join("target/test-crewai");
+    let python = venv.join("bin/python");
+    // The stamp: an install that was interrupted is none.
+    let is_whole = venv.join("charm-requirements.txt").is_file() && python.exists();
+    if is_whole { Some(python) } else { missing(&python.display().to_string()) }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is in a workspace")
+}
+
 /// The interpreter of the virtual environment with the frameworks.
 pub(crate) fn framework_python() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is in a workspace");
     let venv =
-        std::env::var_os("CHARM_TEST_VENV").map_or_else(|| root.join("target/test-venv"), PathBuf::from);
+        std::env::var_os("CHARM_TEST_VENV").map_or_else(|| root().join("target/test-venv"), PathBuf::from);
     let python = venv.join("bin/python");
     if python.exists() { Some(python) } else { missing(&python.display().to_string()) }
 }
@@ -232,6 +268,7 @@ fn transcript(bytes: &[u8]) -> Vec<String> {
         print(&mut told, &mut printed);
         told.push(match frame {
             Frame::Stdout(_) => unreachable!("handled above"),
+            Frame::ChildStdout { bytes, .. } => format!("c:{}", String::from_utf8_lossy(bytes)),
             Frame::Token { call, token } => format!("t:{call}:{token}"),
             Frame::Record(json) => format!("j:{}", checked(json)),
         });

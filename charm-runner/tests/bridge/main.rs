@@ -2,8 +2,10 @@
 //! The one rule: what is compared is the whole transcript, in its order.
 
 mod calls;
+mod crews;
 mod endings;
 mod frameworks;
 mod handler;
 mod harness;
 mod output;
+mod processes;

@@ -88,16 +88,6 @@ fn threads_print_whole_lines() {
 }
 
 #[test]
-fn a_forked_child_prints_plainly() {
-    let body = "print('before', end='')\n  pid = os.fork()\n  if pid == 0:\n    print('child', flush=True); h.on_llm_new_token('lost'); os._exit(0)\n  \
-        os.waitpid(pid, 0); print('after')";
-    each(body, |seen| {
-        seen.tells(&["o:beforeafter\n", NONE]);
-        assert_eq!(seen.stdout, "child\n");
-    });
-}
-
-#[test]
 fn a_closed_or_replaced_stdout_does_not_stop_the_result() {
     each("print('a'); sys.stdout.close()", |seen| seen.tells(&["o:a\n", NONE]));
     each("sys.stdout = None", |seen| seen.tells(&[NONE]));

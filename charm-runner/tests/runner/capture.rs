@@ -13,22 +13,103 @@ fn said_pid(done: &Done) -> i64 {
     done.contents("thinking")[0].as_str().unwrap().trim().parse().unwrap()
 }
 
+/// The memory that the runner said to take in two lines of `/proc/PID/status`, in KiB.
+fn grown(said: &[serde_json::Value]) -> i64 {
+    let kib = |said: &serde_json::Value| -> i64 {
+        said.as_str().unwrap().split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    kib(said.last().unwrap()) - kib(&said[0])
+}
+
 #[test]
 fn c1_a_line_of_a_gigabyte_costs_less_than_4_mb_of_memory_and_the_event_after_it_arrives() {
+    let agent = "import subprocess\ndef main():\n    subprocess.run(\"grep VmRSS: /proc/$R/status; head -c 1G /dev/zero; echo; \
+                 grep VmHWM: /proc/$R/status\".replace('$R', str(__import__('os').getppid())), shell=True)\n    \
+                 print('__CHARM_EVENT__{\"type\":\"artifact\",\"content\":\"after\"}')\n";
+    let done = Project::python(agent).run(&["--telemetry-report=json"]).assert_status(0);
+    assert_eq!(done.content("artifact"), "after");
+    let said = done.contents("thinking");
+    let missing = (1 << 30) - 65_536;
+    assert_eq!(said[1], format!("{}... ({missing} bytes cut)\n", "\0".repeat(65_536)));
+    let grown = grown(&said);
+    assert!(grown < 4096, "memory grew by {grown} KiB");
+    assert!(done.stderr.contains(&format!("1 line longer than 64 KiB, cut: {missing} bytes are missing")));
+}
+
+#[test]
+fn c1_a_command_that_writes_a_gigabyte_costs_what_its_result_may_have() {
     let project = Project::shell(
-        "grep VmRSS: /proc/$PPID/status; head -c 1G /dev/zero; echo; grep VmHWM: /proc/$PPID/status; \
+        "grep VmRSS: /proc/$PPID/status; head -c 1G /dev/zero | tr '\\0' x; echo; grep VmHWM: /proc/$PPID/status; \
          echo '__CHARM_EVENT__{\"type\":\"artifact\",\"content\":\"after\"}'",
     );
     let done = project.run(&[]).assert_status(0);
     assert_eq!(done.content("artifact"), "after");
     let said = done.contents("thinking");
-    assert!(said[1].as_str().unwrap().ends_with("... (1073741824 bytes in all)\n"));
-    let kib = |said: &serde_json::Value| -> i64 {
-        said.as_str().unwrap().split_whitespace().nth(1).unwrap().parse().unwrap()
-    };
-    let grown = kib(&said[2]) - kib(&said[0]);
-    assert!(grown < 4096, "memory grew by {grown} KiB");
-    assert!(done.stderr.contains("the result is not complete"), "{}", done.stderr);
+    let told = said.last().unwrap().as_str().unwrap();
+    assert!(told.starts_with("the output is longer than 16 MiB: the last "), "{told}");
+    let grown = grown(&said[..3]);
+    assert!(grown < 40 << 10, "memory grew by {grown} KiB");
+}
+
+/// The account of what was cut.
+fn cut(done: &Done) -> serde_json::Value {
+    let report = done.stderr.lines().find_map(|line| line.strip_prefix("charm: {")).expect("a report");
+    serde_json::from_str::<serde_json::Value>(&format!("{{{report}")).unwrap()["cut"].take()
+}
+
+#[test]
+fn of_a_line_that_is_too_long_all_is_shown_up_to_the_bound_and_the_cut_is_told() {
+    let agent = "import sys\ndef main():\n    for out in sys.stdout, sys.stderr:\n        print('a' * 65536, file=out)\n        \
+                 print('b' * 70000, file=out)\n    return 'x'\n";
+    let done = Project::python(agent).run(&["--telemetry-report=json"]).assert_status(0);
+    let (whole, kept) = ("a".repeat(65_536) + "\n", "b".repeat(65_536) + "... (4464 bytes cut)\n");
+    assert_eq!(done.contents("thinking"), [json!(whole), json!(kept)]);
+    assert!(done.stderr.contains(&(whole + &kept)));
+    assert!(done.stderr.contains("charm: 2 lines longer than 64 KiB, cut: 8928 bytes are missing\n"));
+    let expected = json!({"lines": 2, "line_bytes": 8928, "events": 0, "event_bytes": 0, "result_bytes": 0});
+    assert_eq!(cut(&done), expected);
+}
+
+#[test]
+fn an_event_that_is_too_long_is_dropped_and_no_text_and_that_is_told() {
+    let agent = "def main():\n    for size in 1048000, 2000000:\n        \
+                 print('__CHARM_EVENT__{\"type\":\"artifact\",\"content\":\"' + 'x' * size + '\"}')\n    return 'x'\n";
+    let done = Project::python(agent).run(&["--telemetry-report"]).assert_status(0);
+    assert_eq!(done.content("artifact").as_str().unwrap().len(), 1_048_000);
+    assert!(done.contents("thinking").is_empty());
+    let told = "charm: 1 event line longer than 1 MiB, dropped: 2000047 bytes\n";
+    assert_eq!(
+        done.stderr.matches(told).count(),
+        2,
+        "once as it ends and once in the report: {}",
+        done.stderr
+    );
+    assert!(!done.stderr.contains("held no event"), "{}", done.stderr);
+    assert!(!done.stderr.contains("missing"), "{}", done.stderr);
+}
+
+#[test]
+fn the_result_of_a_command_is_all_that_it_wrote_whatever_its_lines_are() {
+    let done =
+        Project::shell("head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end").run(&["--json", "{}"]);
+    let result = done.assert_status(0).result();
+    let output = result["output"].as_str().unwrap();
+    assert_eq!((output.len(), &output[2_999_999..]), (3_000_005, "x\nend\n"));
+}
+
+#[test]
+fn of_a_result_that_is_too_long_the_end_is_missing_and_the_run_says_so() {
+    let agent =
+        "yes 'fifteen bytes..' | head -c 16777000; head -c 500 /dev/zero | tr '\\0' x; echo; echo short";
+    let done = Project::shell(agent).run(&["--telemetry-report=json"]).assert_status(0);
+    let output = done.content("final");
+    let output = output.as_str().unwrap();
+    assert_eq!(output.len(), 16 << 20);
+    assert!(output.ends_with(&"x".repeat(216)) && !output.contains("short"));
+    let told = "the output is longer than 16 MiB: the last 291 bytes of it are not in the result\n";
+    assert_eq!(*done.contents("thinking").last().unwrap(), told);
+    assert!(done.stderr.contains(told), "{}", done.stderr);
+    assert_eq!(cut(&done)["result_bytes"], 291);
 }
 
 #[test]
@@ -103,7 +184,9 @@ fn c5_while_stdout_is_not_read_stderr_flows_and_afterwards_all_of_stdout_is_ther
     std::io::Read::read_exact(&mut stderr, &mut flood).unwrap();
     assert!(flood.iter().all(|byte| matches!(byte, b'e' | b'\n')));
     let done = running.finish().assert_status(0);
-    let said = done.contents("thinking");
+    let mut said = done.contents("thinking");
+    let told = said.pop().unwrap();
+    assert!(told.as_str().unwrap().starts_with("the output is longer than 16 MiB"), "{told}");
     assert_eq!(said.len(), 20_000);
     assert!(said.iter().enumerate().all(|(n, line)| line.as_str().unwrap().starts_with(&format!("{n:08} "))));
     assert_eq!(done.contents("final")[0], "flooded");
@@ -207,7 +290,8 @@ fn c8_an_agent_that_ignores_signals_is_killed_when_its_grace_is_over() {
 #[test]
 fn c9_hostile_json_costs_its_own_line_and_nothing_else() {
     let done = Project::child("hard_json.py", "").run(&[]).assert_status(0);
-    assert!(done.stderr.contains("3 lines began with an event marker and held no event"), "{}", done.stderr);
+    assert!(done.stderr.contains("2 lines began with an event marker and held no event"), "{}", done.stderr);
+    assert!(done.stderr.contains("1 event line longer than 1 MiB, dropped"), "{}", done.stderr);
     assert!(done.stdout.contains("__CHARM_EVENT__{\"type\": \"final\", \"content\": \"easy\"}\n"));
     // As it came: the same key twice is for the reader to judge.
     assert!(

@@ -95,6 +95,83 @@ fn a_result_counts_though_a_thread_of_the_agent_runs_on_to_the_time_limit() {
 }
 
 #[test]
+fn the_result_is_told_when_it_is_known_behind_all_that_was_printed_before_it() {
+    let agent = "import os, subprocess, threading, time\ndef late():\n    for _ in range(600):\n        \
+                 if os.path.exists('go'): break\n        time.sleep(0.1)\n    print('late')\ndef main():\n    \
+                 subprocess.run(['printf', 'no newline'])\n    threading.Thread(target=late).start()\n    \
+                 print('mine', end='')\n    return 'known'\n";
+    let project = Project::python(agent);
+    let mut running = project.start(&["--json", "{}"]);
+    let mut before = [(); 2].map(|()| running.next_event("thinking")["content"].to_string());
+    before.sort_unstable();
+    assert_eq!(before, [r#""mine""#, r#""no newline""#]);
+    assert_eq!(running.next_event("final")["content"], "known");
+    std::fs::write(project.folder().join("go"), "").unwrap();
+    let done = running.finish().assert_status(0);
+    assert_eq!(done.contents("thinking"), ["late\n"]);
+    assert_eq!((done.contents("final").len(), &done.result()["output"]), (0, &json!("known")));
+}
+
+#[test]
+fn what_happens_to_an_agent_after_its_result_changes_the_exit_code_alone() {
+    for (end, status) in [("os.kill(os.getpid(), 9)", 137), ("os._exit(3)", 0), ("os.abort()", 134)] {
+        let agent =
+            format!("import atexit, os\natexit.register(lambda: {end})\ndef main():\n    return 'known'\n");
+        let done = Project::python(&agent).run(&["--json", "{}"]).assert_status(status);
+        assert_eq!((done.content("final"), done.contents("error").len()), (json!("known"), 0), "{end}");
+        assert_eq!(done.result()["status"], "success");
+    }
+}
+
+#[test]
+fn tools_whose_end_nobody_told_are_none_of_the_end_users_business() {
+    let agent = "def main(callbacks):\n    for n in range(9): callbacks[0].on_tool_start({'name': 't%d' % n}, '')\n    \
+                 callbacks[0].on_tool_start({'name': 'same'}, '', run_id=1)\n    \
+                 callbacks[0].on_tool_start({'name': 'same'}, '', run_id=1)\n    return 'done'\n";
+    for body in [agent.to_owned(), agent.replace("return", "raise")] {
+        let done = Project::python(&body).run(&[]).assert_status(0);
+        let told = done.contents("thinking");
+        assert_eq!(told.len(), 11);
+        assert!(told.iter().all(|text| text.as_str().unwrap().starts_with("Using Tool: ")), "{told:?}");
+    }
+}
+
+#[test]
+fn a_python_that_is_too_old_is_told_with_the_way_out() {
+    let project = Project::python("def main():\n    return 'x'\n");
+    std::fs::create_dir_all(project.folder().join(".venv/bin")).unwrap();
+    let python = project.folder().join(".venv/bin/python3");
+    let old = "#!/usr/bin/env python3\nimport sys\nsys.version_info = (3, 7, 16, 'final', 0)\n\
+               exec(sys.argv[sys.argv.index('-c') + 1])\n";
+    std::fs::write(&python, old).unwrap();
+    std::fs::set_permissions(&python, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let done = project.run(&[]).assert_status(78);
+    let error = done.content("error");
+    let error = error.as_str().unwrap();
+    assert!(error.starts_with("the agent needs Python 3.9 or later, and `"), "{error}");
+    assert!(error.contains("` is 3.7.16: put a virtual environment `.venv`"), "{error}");
+    assert!(!done.stderr.contains("Traceback"), "{}", done.stderr);
+}
+
+#[test]
+fn a_text_that_the_agent_leaves_with_is_told_and_shown_once() {
+    let done = Project::python("import sys\ndef main():\n    sys.exit('no key')\n").run(&[]).assert_status(0);
+    assert_eq!(done.content("error"), "the agent called sys.exit: no key");
+    assert_eq!(done.stderr, "no key\n");
+}
+
+#[test]
+fn a_record_that_is_cut_off_by_the_end_of_its_process_is_counted() {
+    let agent = "import os, signal\ndef main(callbacks):\n    pid = os.fork()\n    if pid == 0:\n        \
+                 write, n = os.write, [0]\n        def some(file, data):\n            n[0] += 1\n            \
+                 if n[0] > 3: os._exit(0)\n            return write(file, data)\n        os.write = some\n        \
+                 callbacks[0].on_tool_start({'name': 't'}, 'x' * 100_000)\n    os.waitpid(pid, 0)\n    return 'x'\n";
+    let done = Project::python(agent).run(&[]).assert_status(0);
+    assert!(done.contents("thinking").is_empty());
+    assert!(done.stderr.contains("1 record of the agent's handlers did not arrive"), "{}", done.stderr);
+}
+
+#[test]
 fn a_traceback_is_shown_once_and_behind_what_the_agent_said_before() {
     let fails = "raise ValueError('kaput')";
     let closed = "import os; os.close(2); raise ValueError('kaput')";

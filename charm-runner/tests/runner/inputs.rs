@@ -194,7 +194,7 @@ fn a_folder_that_cannot_be_written_is_no_obstacle_and_nothing_is_left_elsewhere(
     )
     .env("TMPDIR", elsewhere.path().to_str().unwrap());
     project.runner();
-    // What even the superuser cannot overwrite.
+    // What even the superuser cannot replace by a link.
     fs::create_dir(project.folder().join("input.json")).unwrap();
     fs::set_permissions(project.folder(), fs::Permissions::from_mode(0o555)).unwrap();
     let mut command = std::process::Command::new(crate::project::RUNNER);
@@ -209,6 +209,77 @@ fn a_folder_that_cannot_be_written_is_no_obstacle_and_nothing_is_left_elsewhere(
     assert!(lines[0].starts_with(elsewhere.path().to_str().unwrap()), "{lines:?}");
     assert_eq!(lines[1], r#"{"input":"x"}600"#);
     assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+}
+
+/// What is in a folder, by name.
+fn names(folder: &std::path::Path) -> Vec<String> {
+    let entries =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = entries.collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_command_finds_its_inputs_by_the_variable_and_by_name_and_neither_file_stays() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let agent = "cat \"$CHARM_INPUT_FILE\" input.json; stat -Lc %a \"$CHARM_INPUT_FILE\" input.json";
+    let project = Project::shell(agent).env("TMPDIR", elsewhere.path().to_str().unwrap());
+    let done = project.run(&["--input", "x"]).assert_status(0);
+    assert_eq!(done.content("final"), "{\"input\":\"x\"}{\"input\":\"x\"}600\n600\n");
+    assert_eq!(done.stderr, "");
+    assert_eq!((names(project.folder()), names(elsewhere.path())), (vec!["charm.yaml".to_owned()], vec![]));
+}
+
+#[test]
+fn runs_at_the_same_time_in_one_folder_get_their_own_inputs() {
+    // Each says that it is there, and waits until all are.
+    let project = Project::shell(
+        "touch \"here.$$\"; n=0; while [ $(ls here.* | wc -l) -lt 4 ] && [ $n -lt 3000 ]; do sleep 0.02; n=$((n+1)); done; \
+         cat \"$CHARM_INPUT_FILE\"",
+    );
+    // Each writes the manifest: all of them do before the first one reads it.
+    let mut commands: Vec<_> = (1..=4).map(|i| (i, project.runner())).collect();
+    let start = |(i, command): &mut (i32, std::process::Command)| {
+        (*i, crate::project::Running::start(command.args(["run", ".", "--json", &format!("{{\"i\":{i}}}")])))
+    };
+    let runs: Vec<_> = commands.iter_mut().map(start).collect();
+    let done: Vec<_> = runs.into_iter().map(|(i, running)| (i, running.finish().assert_status(0))).collect();
+    for (i, done) in &done {
+        assert_eq!(done.content("final"), format!("{{\"i\":{i}}}"));
+    }
+    let told = |done: &crate::project::Done| {
+        done.stderr.contains("`input.json` in the project's folder belongs to another run")
+    };
+    assert_eq!(done.iter().filter(|(_, done)| told(done)).count(), 3);
+    assert!(!project.folder().join("input.json").is_symlink());
+}
+
+#[test]
+fn an_input_json_of_the_user_is_left_as_it_is_and_that_is_told() {
+    let project = Project::shell("cat \"$CHARM_INPUT_FILE\"");
+    project.file("input.json", "mine");
+    let done = project.run(&["--input", "x"]).assert_status(0);
+    assert_eq!(done.content("final"), r#"{"input":"x"}"#);
+    assert!(done.stderr.contains("`input.json` in the project's folder is not ours and is left as it is"));
+    assert_eq!(fs::read_to_string(project.folder().join("input.json")).unwrap(), "mine");
+}
+
+#[test]
+fn the_inputs_of_a_run_that_was_killed_are_removed_by_the_next_one() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let project = Project::shell("cat input.json; echo; [ -e go ] || { touch go; sleep 1000; }")
+        .env("TMPDIR", elsewhere.path().to_str().unwrap());
+    let mut running = project.start(&["--input", "first"]);
+    running.next_event("thinking");
+    running.signal(rustix::process::Signal::KILL);
+    running.wait();
+    assert!(project.folder().join("input.json").is_symlink(), "nobody could remove it");
+    project.file("go", "");
+    let done = project.run(&["--input", "second"]).assert_status(0);
+    assert_eq!(done.content("final"), "{\"input\":\"second\"}\n");
+    assert_eq!((done.stderr.as_str(), names(elsewhere.path())), ("", vec![]));
+    assert!(!project.folder().join("input.json").is_symlink());
 }
 
 #[test]

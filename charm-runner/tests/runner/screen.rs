@@ -17,6 +17,25 @@ fn at_terminal(project: &Project, arguments: &str) -> Done {
     done
 }
 
+/// Runs `charm-runner run .` with a terminal as its stdout and stderr. Ctrl-C is typed once the agent has said `stop me`.
+fn at_terminal_with_stderr(project: &Project) -> Done {
+    const PTY: &str = "import os, pty, sys\n\
+        pid, fd = pty.fork()\n\
+        if pid == 0: os.execv(sys.argv[1], [sys.argv[1], 'run', '.'])\n\
+        seen, typed = b'', False\n\
+        try:\n\
+        \x20   while True:\n\
+        \x20       seen += os.read(fd, 1000)\n\
+        \x20       if b'stop me' in seen and not typed: typed = os.write(fd, b'\\x03')\n\
+        except OSError: pass\n\
+        sys.stdout.write(seen.decode().replace('\\r\\n', '\\n'))\n\
+        sys.stdout.flush()\n\
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n";
+    let mut command = project.program("python3");
+    command.args(["-c", PTY, RUNNER]).env("NO_COLOR", "1");
+    Running::start(&mut command).finish()
+}
+
 const AGENT: &str = r#"
 import time
 def main(input, callbacks):
@@ -126,4 +145,34 @@ fn a_terminal_that_was_stopped_does_not_keep_the_pump_from_its_account() {
     let account = done.stderr.lines().find(|line| line.starts_with("charm: stdout")).expect("a report");
     assert!(account.contains("shutdown_deadline="), "{account}");
     assert!(account.ends_with("cut off at the deadline"), "{account}");
+}
+
+#[test]
+fn stderr_has_lines_of_its_own_and_does_not_move_the_cursor_of_the_terminal() {
+    let agent = "import sys, time\ndef main(callbacks):\n    token = callbacks[0].on_llm_new_token\n    token('one')\n    time.sleep(0.3)\n    \
+                 print('\\x1b[31mred\\x1b[0m\\x1b[2J', file=sys.stderr, flush=True)\n    time.sleep(0.3)\n    token(' two')\n    \
+                 time.sleep(0.3)\n    raise ValueError('\\x1b[1Aodd')\n";
+    let done = at_terminal_with_stderr(&Project::python(agent)).assert_status(0);
+    assert!(!done.stdout.contains('\u{1b}'), "{:?}", done.stdout);
+    let lines: Vec<_> = done.stdout.lines().collect();
+    assert_eq!(lines[1..5], ["one", "red", " two", "Traceback (most recent call last):"], "{}", done.stdout);
+    assert_eq!(lines[7..9], ["ValueError: odd", "✗ Agent Execution Failed: odd"], "{}", done.stdout);
+}
+
+#[test]
+fn ctrl_c_shows_where_the_agent_was_and_nothing_of_ours() {
+    let asleep = "import time\ndef main():\n    print('stop me')\n    time.sleep(1000)\n";
+    let awaiting = "import asyncio\nasync def main():\n    print('stop me')\n    await asyncio.sleep(1000)\n";
+    let thread = "import threading, time\ndef main():\n    threading.Thread(target=time.sleep, args=(1000,)).start()\n    \
+                  print('stop me')\n    return 'x'\n";
+    for (agent, last) in
+        [(asleep, "time.sleep(1000)"), (awaiting, "await asyncio.sleep"), (thread, "in _shutdown")]
+    {
+        let done = at_terminal_with_stderr(&Project::python(agent)).assert_status(130);
+        assert!(!done.stdout.contains("<charm-bridge>"), "{}", done.stdout);
+        assert!(!done.stdout.contains("\"<string>\""), "{}", done.stdout);
+        let shown =
+            done.stdout.contains("\nTraceback (most recent call last):\n") && done.stdout.contains(last);
+        assert!(shown && done.stdout.contains("\nKeyboardInterrupt\n"), "{}", done.stdout);
+    }
 }

@@ -137,6 +137,63 @@ fn a_command_that_says_its_secrets_is_redacted_in_its_result_too() {
     assert!(done.stderr.starts_with("[API_THING_REDACTED]\n"));
 }
 
+/// Says a secret across each place where something too long is cut.
+const LONG_BLABBER: &str = r#"
+import json, os, sys
+def main(callbacks):
+    for secret in (os.environ["API_THING"], json.dumps(os.environ["API_THING"])[1:-1]):
+        for before in range(len(secret.encode()) + 1):
+            text = "x" * (65536 - before) + secret + "y" * 70000
+            for stream in (sys.stdout, sys.stderr):
+                print(text, file=stream)
+        print("__CHARM_EVENT__" + json.dumps({"type": "odd", "x": "x" * (1 << 20) + secret}))
+        print("x" * 240 + secret + "y" * 70000)
+        print("x" * 240 + secret + "y" * 70000, file=sys.stderr)
+    return "told"
+"#;
+
+/// What a cut could leave of the secret: its first characters, which follow no `x` otherwise.
+#[track_caller]
+fn assert_no_beginning(text: &str) {
+    let begun = text.find("xsk").map(|at| text[at..].chars().take(40).collect::<String>());
+    assert_eq!(begun, None, "the beginning of a secret");
+    assert!(!text.contains("xs...") && !text.contains("xs\\n"), "the first character of a secret");
+}
+
+#[test]
+fn a_secret_that_lies_across_the_cut_of_something_too_long_is_shown_nowhere_in_part() {
+    let project = Project::python(LONG_BLABBER).variables(&["API_THING"]).env("API_THING", NAMED);
+    let done = project.run(&["--telemetry-report", "--fail-on-error"]).assert_status(0);
+    assert_clean(&done, "a pipe");
+    for text in [&done.stdout, &done.stderr] {
+        assert_no_beginning(text);
+        assert!(text.matches("[API_THING_REDACTED]yyy").count() == 2, "what is whole is named");
+        assert!(text.matches(" bytes cut)").count() > 40, "lines are cut");
+    }
+    let project = project.env("NO_COLOR", "1");
+    let mut command = project.program("python3");
+    command.args(["-c", "import pty, sys; pty.spawn(sys.argv[1:])", RUNNER, "run", "."]);
+    let done = Running::start(&mut command).finish();
+    assert_clean(&done, "a terminal");
+    assert_no_beginning(&done.stdout);
+    assert!(done.stdout.contains(" bytes cut)"));
+}
+
+#[test]
+fn a_result_that_is_cut_within_a_secret_holds_none_of_it() {
+    for before in [1, 9, 17] {
+        let agent = format!(
+            "head -c {} /dev/zero | tr '\\0' x; printf '%s' \"$API_THING\"; echo yyy",
+            (16 << 20) - before
+        );
+        let project = Project::shell(&agent).variables(&["API_THING"]).env("API_THING", NAMED);
+        let done = project.run(&["--json", "{}"]).assert_status(0);
+        assert_clean(&done, "a result");
+        assert_no_beginning(&done.stdout);
+        assert_eq!(done.result()["output"].as_str().unwrap().len(), (16 << 20) - before);
+    }
+}
+
 #[test]
 fn a_secret_of_several_lines_is_taken_out_line_by_line() {
     let agent = "import os, sys\ndef main():\n    key = os.environ['PRIVATE_KEY']\n    print(key)\n\

@@ -141,6 +141,21 @@ fn half_a_pair_and_what_is_no_escape_hide_nothing() {
     assert_eq!(redactor.json(r#"{"abcdef":"abcdef"#), r#"{"[KEY_REDACTED]":"[KEY_REDACTED]"#, "cut off");
 }
 
+#[test]
+fn of_a_text_that_is_cut_anywhere_nothing_of_a_secret_is_left() {
+    let redactor = Redactor::new([("API_KEY", "s\u{fc}/\"3cret-0123")]);
+    for spelt in ["s\u{fc}/\"3cret-0123", r#"s\u00fc\/\"3cret-0123"#, r"s\\u00fc/\\\u00223cret-0123"] {
+        let text = format!("a {spelt} b {spelt} c");
+        for end in (0..=text.len()).filter(|end| text.is_char_boundary(*end)) {
+            let (clean, taken) = redactor.cut_text(&text[..end]);
+            let whole = redactor.text(&text[..taken]);
+            assert_eq!(clean, whole, "at {end}");
+            let rest = clean.replace("[API_KEY_REDACTED]", "").replace(['a', 'b', 'c', ' '], "");
+            assert_eq!(rest, "", "at {end}");
+        }
+    }
+}
+
 /// The character as JSON may spell it, by choice.
 fn spell(character: char, choice: u8, json: &mut String) {
     match (choice % 4, character) {

@@ -20,6 +20,8 @@ pub struct Agent {
     pub folder: PathBuf,
     /// The input, in JSON.
     pub payload: String,
+    /// The environment under `target` that it needs instead of the usual one: `crewai` is `target/test-crewai`.
+    pub environment: Option<String>,
 }
 
 impl Agent {
@@ -45,7 +47,9 @@ impl Agent {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let payload = std::fs::read_to_string(folder.join("payload.json"));
         let payload = payload.map_or_else(|_| r#"{"input":"hi"}"#.to_owned(), |text| text.trim().to_owned());
-        Self { name, folder, payload }
+        let environment = std::fs::read_to_string(folder.join("environment.txt")).ok();
+        let environment = environment.map(|text| text.trim().to_owned());
+        Self { name, folder, payload, environment }
     }
 
     /// What we promise to write where the reference writes something else: our stdout, without the prefix.

@@ -9,6 +9,7 @@ from _thread import RLock
 
 OUT, TOKEN, RECORD = b"o", b"t", b"j"
 PIPE_BUF = 4096  # What a pipe takes whole or not at all, so that no signal handler can cut a frame in two.
+mark, in_child = "h", None  # How calls made by hand are named; what makes a forked child one.
 pipe = int(os.environ.pop("CHARM_BRIDGE_FD"))
 os.set_inheritable(pipe, False)
 lock, busy, late = RLock(), False, []
@@ -52,13 +53,10 @@ def put(frame):
         put_long(frame)
 
 
-def forked():
-    # The pipe belongs to one process: a forked child prints plainly.
-    global pipe, lock, busy
-    if pipe >= 0:
-        os.close(pipe)
-    pipe, lock, busy = -1, RLock(), False
-    late.clear()
+def forking():
+    global in_child
+    flush()
+    in_child = in_child or code("forked")
 
 
 class Stdout(_RawIOBase):
@@ -169,10 +167,14 @@ def leave(code):
     os._exit(code)
 
 
+def take_over():
+    os.register_at_fork(before=forking, after_in_child=lambda: exec(in_child, globals()))
+    sys.stdout = sys.__stdout__ = TextIOWrapper(BufferedWriter(Stdout()), "utf-8", "backslashreplace", "\n", True)
+
+
 def main():
     gc.freeze()  # What Python itself made is none of the agent's: neither for its collector nor for `leave`.
-    os.register_at_fork(before=flush, after_in_child=forked)
-    sys.stdout = sys.__stdout__ = TextIOWrapper(BufferedWriter(Stdout()), "utf-8", "backslashreplace", "\n", True)
+    take_over()
     project, entry, adapter = os.getcwd(), request["entry"], request["adapter"]
     if sys.path[:1] == [""]:
         del sys.path[0]
@@ -196,7 +198,12 @@ def main():
     except BaseException as error:
         part("failure")
         code = failed(stage, error)
-    leave(code)
+    try:
+        leave(code)
+    except KeyboardInterrupt as error:  # While it waited for a thread.
+        part("failure")
+        failed(stage, error)
 
 
-main()
+if "entry" in request:
+    main()

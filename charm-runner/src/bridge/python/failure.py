@@ -19,12 +19,23 @@ def last(trace):
     return trace
 
 
+def lines_of(error):
+    # What Python itself would show, with the agent's frames alone, in the errors that led to it too.
+    import traceback
+
+    told = traceback.TracebackException(type(error), error, trimmed(error.__traceback__))
+    left = [told]
+    while left:
+        one = left.pop()
+        one.stack[:] = [frame for frame in one.stack if frame.filename != "<charm-bridge>"]
+        left += filter(None, (one.__cause__, one.__context__, *(getattr(one, "exceptions", None) or ())))
+    return "".join(told.format())
+
+
 def shown(error):
     # On stderr, behind what the agent said there. Given back for the record, with whether it got there.
     try:
-        import traceback
-
-        lines = "".join(traceback.format_exception(type(error), error, trimmed(error.__traceback__)))
+        lines = lines_of(error)
     except Exception:  # An error may be any object of the agent's.
         lines = "%s: %s\n" % (type(error).__name__, text(error))
     flush()
@@ -44,10 +55,7 @@ def described(error):
     more = ',"error_type":' + quote(name)
     if error.__traceback__ is None:
         return more
-    import traceback
-
-    lines = "".join(traceback.format_exception(kind, error, trimmed(error.__traceback__)))
-    return more + ',"traceback":' + quote(lines[-16384:])
+    return more + ',"traceback":' + bounded(quote(lines_of(error)))
 
 
 def failed(stage, error):
@@ -111,16 +119,17 @@ def advice(error):
 
 def left(error):
     code = error.code
+    if code is not None and not isinstance(code, int):
+        print(text(code), file=sys.stderr)
+        flush()
+        said = "the agent called sys.exit: " + text(code)
+        record('{"type":"result","result":{"status":"error","error_type":"SystemExit","message":%s}}' % quote(said))
+        return 1
     try:
         log("info", "the agent called sys.exit(%r)" % (code,))
     except Exception:
         log("info", "the agent called sys.exit")
-    if code is None:
-        return 0
-    if isinstance(code, int):
-        return code & 255
-    print(text(code), file=sys.stderr)
-    return 1
+    return 0 if code is None else code & 255
 
 
 def interrupted(error):

@@ -176,6 +176,7 @@ def graph_result(output, thread, following):
 
 
 def crewai(target, inputs):
+    part("crew")
     crew = resolved(target, ("kickoff", "akickoff", "kickoff_async"), ("crew",))
     ways = [getattr(crew, m) for m in ("kickoff", "akickoff", "kickoff_async") if callable(getattr(crew, m, None))]
     try:

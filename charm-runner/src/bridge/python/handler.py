@@ -36,7 +36,7 @@ def opened(kind, name, run, above):
     spot = None
     if run is None:
         count += 1
-        call, spot = "h%d" % count, place()
+        call, spot = "%s%d" % (mark, count), place()
         made.setdefault(spot, []).append(call)
     else:
         call = str(run)
@@ -62,7 +62,7 @@ def closed(kind, run):
     parents.pop(call, None)
     if call is None:
         count += 1
-        call = "h%d" % count
+        call = "%s%d" % (mark, count)
     _, name, spot = calls.pop(call, (kind, UNKNOWN, None))
     if spot is not None:
         made[spot].remove(call)
@@ -129,23 +129,36 @@ def wrong(error):
 
 def content_text(value):
     # The text of a message's content: a string, or blocks of which some are text.
-    if isinstance(value, str) or not isinstance(value, (list, dict)):
-        return value if type(value) is str else "" if value is None else text(value)
-    blocks = value if isinstance(value, list) else [value]
+    if type(value) is str:
+        return value
+    is_block = isinstance(value, dict) and ("type" in value or isinstance(value.get("text"), str))
+    if not (is_block or isinstance(value, list)):
+        return "" if value is None else text(value)
+    blocks = [value] if is_block else value
     parts = (b if isinstance(b, str) else b.get("text") if isinstance(b, dict) else None for b in blocks)
     return "".join(p for p in parts if isinstance(p, str))
 
 
 def token(value, call=""):
-    value = content_text(value)
-    if value:
+    said = content_text(value)
+    if not said and value:
+        said = textless(value)
+    if said:
         call = call.encode()[:255]
         try:
-            value = value.encode()
+            said = said.encode()
         except UnicodeEncodeError:
-            value = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+            said = said.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
         flush_partial()
-        send(TOKEN, bytes((len(call),)) + call + value)
+        send(TOKEN, bytes((len(call),)) + call + said)
+
+
+def textless(value):
+    # A token without text is JSON. Not so a model's blocks: a piece of a tool's arguments is nothing to show.
+    if isinstance(value, list) and all(b == "" or isinstance(b, dict) and "type" in b for b in value):
+        return ""
+    part("values")
+    return dump(value)
 
 
 def flush_partial():
@@ -210,6 +223,10 @@ class Handler:
     def __deepcopy__(self, _):
         return self
 
+    def __reduce__(self):
+        part("pickled")
+        return passed_on()
+
     @property
     def __class__(self):
         # LangChain's models check their handlers by class; being one costs an import that only they need.
@@ -223,3 +240,5 @@ def nothing(*_, **__):
 
 new_token = token
 handler = Handler()
+sys.modules[__name__] = type(sys)(__name__)  # Where a process that it is sent to finds its own.
+sys.modules[__name__].handler = handler

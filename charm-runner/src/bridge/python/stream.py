@@ -1,4 +1,4 @@
-# Values that stand for others: coroutines, awaitables, generators.
+# Values that stand for others: coroutines, awaitables, generators and other iterators.
 # The one rule: one event loop runs all of it, and asyncio is imported only when there is something to await.
 part("values")
 
@@ -24,7 +24,7 @@ def awaited(value):
 
 
 class Streamed:
-    # What a generator said: strings are tokens; the output is all of them in one, or the list if some were no text.
+    # What an iterator said: strings are tokens; the output is all of them in one, or the list if some were no text.
     def __init__(self, kind):
         part("handler")
         self.kind, self.items, self.plain = kind, [], True
@@ -49,11 +49,11 @@ class Streamed:
 def settled(value):
     # The agent's value with all that it stands for: awaited, streamed. And the name of its type.
     value = awaited(value)
-    if type(value).__name__ == "generator":
-        stream, generator = Streamed("generator"), value
+    if hasattr(type(value), "__next__"):
+        stream, iterator = Streamed(type(value).__name__), value
         while True:
             try:
-                stream.add(next(generator))
+                stream.add(next(iterator))
             except StopIteration as stop:
                 if stop.value is not None:
                     return stop.value, type(stop.value).__name__

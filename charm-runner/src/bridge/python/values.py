@@ -4,11 +4,13 @@ from _json import encode_basestring, make_encoder
 
 DEPTH = 100  # Of the 128 levels that the reader takes.
 WORDS = -(1 << 63), 1 << 64  # Whole numbers from here to there are the same for all readers.
+DIGITS = -(1 << 14000), 1 << 14000  # Longer ones Python does not write.
 MAX_FRAME = 64 << 20  # As the reader's.
 
 
 def put_long(frame):
-    # A handler that raises between two writes would leave half a frame: hold back the signals that have one.
+    # In parts that a pipe takes whole, with the number of the process: others write between them.
+    # A handler that raises between two writes would lose the rest: hold back the signals that have one.
     from _signal import SIG_BLOCK, SIG_SETMASK, getsignal, pthread_sigmask, valid_signals
 
     if len(frame) > MAX_FRAME:
@@ -19,9 +21,11 @@ def put_long(frame):
         return log("error", said)
     old = pthread_sigmask(SIG_BLOCK, [s for s in valid_signals() if callable(getsignal(s))])
     try:
-        left = memoryview(frame)
-        while left:
-            left = left[os.write(pipe, left) :]
+        number, size = os.getpid().to_bytes(4, "little"), PIPE_BUF - 10
+        for at in range(4, len(frame), size):
+            part = frame[at : at + size]
+            ends = (at == 4) + 2 * (at + size >= len(frame))
+            os.write(pipe, b"%sp%s%c%s" % ((len(part) + 6).to_bytes(4, "little"), number, ends, part))
     finally:
         pthread_sigmask(SIG_SETMASK, old)
 
@@ -47,7 +51,8 @@ def clean(value, above=(), odd=None):
     if isinstance(value, float):
         return value if value - value == 0 else odd and odd(value)
     if isinstance(value, int):
-        return int(value) if WORDS[0] <= value < WORDS[1] else text(value)
+        most = WORDS if odd else DIGITS
+        return int(value) if most[0] <= value < most[1] else text(value)
     if id(value) in above:
         return "<circular>"
     if len(above) >= DEPTH:

@@ -28,7 +28,7 @@ fn define(bytes: &[u8], limits: LineLimits) -> Vec<Seen> {
             let line = if has_newline { line.strip_suffix(b"\r").unwrap_or(line) } else { line };
             let is_event = line.starts_with(b"__CHARM_EVENT__") || line.starts_with(b"::CHARM_EVENT::");
             let limit = if is_event { limits.event } else { limits.log };
-            let kept = if line.len() > limit { &line[..256] } else { line };
+            let kept = if line.len() > limit { &line[..limit] } else { line };
             (kept.to_vec(), line.len() as u64, has_newline)
         })
         .collect()
@@ -45,6 +45,17 @@ fn one_carriage_return_before_the_newline_belongs_to_the_line_end_and_others_to_
 }
 
 #[test]
+fn what_was_printed_keeps_its_carriage_returns() {
+    let mut seen = Vec::new();
+    let mut assembler = LineAssembler::new(LineLimits::new(300, 300)).keep_cr();
+    let long = [&[b'x'; 301][..], b"\r\n"].concat();
+    for piece in [&b"a\r\nb\r"[..], b"\n\r\n", &long] {
+        assembler.feed(piece, |line| seen.push((line.bytes.to_vec(), line.total_len, line.has_newline)));
+    }
+    assert_eq!(seen, [line(b"a\r"), line(b"b\r"), line(b"\r"), (long[..256].to_vec(), 302, true)]);
+}
+
+#[test]
 fn the_last_line_without_a_newline_is_handed_on_as_it_is() {
     let (seen, _) = assemble([&b"a\nrest\r"[..]], LineLimits::default());
     assert_eq!(seen, [line(b"a"), (b"rest\r".to_vec(), 5, false)]);
@@ -58,10 +69,10 @@ fn a_line_over_its_limit_is_cut_and_the_next_one_is_whole() {
     let input = [&long[..], b"\n", &event, b"\r\n", &event, b"x\r\nnext\n", &long[1..], b"\n"].concat();
     for size in [1, 2, 7, 300, 301, 302, input.len()] {
         let (seen, counts) = assemble(input.chunks(size), limits);
-        let cut_event = (event[..256].to_vec(), 1001, true);
-        let head = (long[..256].to_vec(), 301, true);
+        let cut_event = (event.clone(), 1001, true);
+        let head = (long[1..].to_vec(), 301, true);
         assert_eq!(seen, [head, line(&event), cut_event, line(b"next"), line(&long[1..])]);
-        assert_eq!(counts, LineCounts { lines: 5, cut: 2, bytes_discarded: 45 + 745 });
+        assert_eq!(counts, LineCounts { lines: 5, cut: 2, bytes_discarded: 1 + 1 });
     }
 }
 

@@ -11,7 +11,7 @@ use charm_telemetry_core::{Environment, Problems, Registry};
 use crate::exit::Exit;
 use crate::project::{Project, environment_of, has_manifest};
 use crate::run::{self, all_problems, telemetry_environment};
-use crate::words::say;
+use crate::stderr::say;
 
 /// A spool and its surroundings.
 pub(super) struct Place {

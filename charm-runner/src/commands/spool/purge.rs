@@ -13,7 +13,7 @@ use super::place::Place;
 use super::table::{count, size};
 use crate::cli::SpoolPurgeArgs;
 use crate::exit::Exit;
-use crate::words::{pass_on, say};
+use crate::stderr::{pass_on, say};
 
 pub(super) fn purge(arguments: &SpoolPurgeArgs) -> Result<Exit, Exit> {
     let place = Place::of_files(&arguments.place.project)?;

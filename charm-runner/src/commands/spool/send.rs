@@ -14,7 +14,7 @@ use super::place::Place;
 use super::table::count;
 use crate::cli::SpoolSendArgs;
 use crate::exit::Exit;
-use crate::words::say;
+use crate::stderr::say;
 
 /// How often progress is told.
 const BEAT: Duration = Duration::from_secs(1);

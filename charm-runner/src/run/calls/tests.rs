@@ -29,6 +29,12 @@ impl TelemetryExporter for Notes {
     fn on_llm_start(&mut self, cx: &HookContext<'_>, _start: &LlmStart) -> HookResult {
         self.note(cx, "llm")
     }
+    fn on_llm_end(&mut self, cx: &HookContext<'_>, _end: &LlmEnd) -> HookResult {
+        self.note(cx, "llm ends")
+    }
+    fn on_tool_error(&mut self, cx: &HookContext<'_>, tool_name: &str, _error: &str) -> HookResult {
+        self.note(cx, &format!("{tool_name} fails"))
+    }
     fn on_tool_start(&mut self, cx: &HookContext<'_>, tool_name: &str, _input: &str) -> HookResult {
         self.note(cx, tool_name)
     }
@@ -103,4 +109,16 @@ fn the_end_of_a_search_that_nobody_began_is_told_as_of_no_call() {
     let expected =
         ["1 in -: outer", r#"- in -: [{"page_content":"d"}]"#, "- in -: no index", "1 in -: outer ends"];
     assert_eq!(told, expected);
+}
+
+#[test]
+fn calls_that_nobody_ended_are_closed_in_the_order_in_which_they_were_begun() {
+    let llm = |call: usize| json!({"type": "llm_start", "call": call.to_string()});
+    let mut records: Vec<_> = (0..20).map(llm).collect();
+    records.insert(10, json!({"type": "tool_start", "call": "t", "tool": "tool", "input": ""}));
+    let told = told(&records);
+    let ends: Vec<_> = told[records.len()..].iter().map(String::as_str).collect();
+    let models = (1..=21).filter(|number| *number != 11);
+    let expected: Vec<_> = models.map(|number| format!("{number} in -: llm ends")).collect();
+    assert_eq!(ends, expected, "of a tool nothing is known");
 }

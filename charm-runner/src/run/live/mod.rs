@@ -3,7 +3,6 @@
 //! Rule: everything that a pipe would get is shown, in words; nothing flickers, so that it can be scrolled and copied.
 
 mod paint;
-mod plain;
 mod screen;
 mod summary;
 
@@ -15,6 +14,8 @@ use serde_json::Value;
 use paint::{Paint, Style};
 use screen::Screen;
 use summary::Summary;
+
+use crate::{cursor, plain};
 
 /// Of a tool's input and output so many characters are shown.
 const SHOWN: usize = 160;
@@ -32,6 +33,7 @@ pub(super) struct LiveView {
 
 impl LiveView {
     pub(super) fn new() -> Self {
+        cursor::show_live();
         Self {
             paint: Paint::for_terminal(),
             text: String::new(),

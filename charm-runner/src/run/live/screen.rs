@@ -4,14 +4,16 @@
 //! for it.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::Timespec;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::stdio::stdout;
+
+use crate::{cursor, room};
 
 /// The moment that [`Screen::flush`] waits for room, and that it takes for a terminal that is slow.
 const MOMENT: Duration = Duration::from_millis(50);
@@ -59,12 +61,7 @@ impl Screen {
                 self.forget_written();
                 return Ok(false);
             }
-            let end = self.held.len().min(self.written + PIECE);
-            let terminal = match &self.terminal {
-                Some(terminal) => terminal.as_fd(),
-                None => stdout(),
-            };
-            match write(terminal, &self.held[self.written..end]) {
+            match self.write_some() {
                 Ok(0) => {
                     self.forget_written();
                     return Ok(false);
@@ -78,6 +75,31 @@ impl Screen {
         self.held.shrink_to(FULL);
         self.written = 0;
         Ok(true)
+    }
+
+    /// Writes what there is room for within a moment.
+    fn write_some(&self) -> Result<usize, Errno> {
+        let end = self.held.len().min(self.written + PIECE);
+        let next = &self.held[self.written..end];
+        let terminal = self.terminal.as_ref().map_or(stdout(), AsFd::as_fd);
+        if !room::has_room(terminal, &AS_TIMESPEC)? {
+            return Ok(0);
+        }
+        // Held for this write alone, so that stderr never waits for a terminal that was stopped.
+        let mut cursor = cursor::shared();
+        let written = match cursor.as_ref().map_or(0, |cursor| cursor.is_there(next)) {
+            0 => room::write_now(terminal, next),
+            count => Ok(count),
+        };
+        if let Some(cursor) = &mut cursor {
+            cursor.moved(&next[..written.unwrap_or_default()]);
+        }
+        drop(cursor);
+        if written == Err(Errno::AGAIN) {
+            thread::sleep(PAUSE);
+            return Ok(0);
+        }
+        written
     }
 
     /// Whether anything waits for room.
@@ -95,20 +117,6 @@ impl Screen {
             self.held.drain(..self.written);
             self.written = 0;
         }
-    }
-}
-
-/// Writes what there is room for within a moment.
-fn write(terminal: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
-    if poll(&mut [PollFd::from_borrowed_fd(terminal, PollFlags::OUT)], Some(&AS_TIMESPEC))? == 0 {
-        return Ok(0);
-    }
-    match rustix::io::write(terminal, bytes) {
-        Err(Errno::AGAIN) => {
-            thread::sleep(PAUSE);
-            Ok(0)
-        }
-        written => written,
     }
 }
 

@@ -1,0 +1,9 @@
+"""An object that can be called."""
+
+
+class Agent:
+    def __call__(self, input):
+        return input + "!"
+
+
+agent = Agent()

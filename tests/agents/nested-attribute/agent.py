@@ -1,0 +1,7 @@
+"""A static method, named with its class."""
+
+
+class Agent:
+    @staticmethod
+    def answer(input):
+        return input
