@@ -62,7 +62,8 @@ impl Destination for Intake {
             return Err("the span is in the format of another address".into());
         }
         let parts = items.iter().map(parts).collect::<Option<Vec<_>>>();
-        let (apps, spans): (Vec<_>, Vec<_>) = parts.ok_or("the span names no application")?.into_iter().unzip();
+        let (apps, spans): (Vec<_>, Vec<_>) =
+            parts.ok_or("the span names no application")?.into_iter().unzip();
         Ok(Body::json(match format {
             // Then the batch is halved until each part is of one.
             Format::Public if apps.iter().any(|app| *app != apps[0]) => {

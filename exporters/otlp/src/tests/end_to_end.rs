@@ -192,7 +192,8 @@ fn counted_runs(requests: &[RecordedRequest]) -> u64 {
 fn metrics_count_every_run_whatever_share_of_the_spans_is_sent() {
     for (rate, keep_errors) in [("0", "false"), ("0", "true"), ("0.25", "false")] {
         let receiver = ReceiverDouble::start();
-        let sampling = [("CHARM_TELEMETRY_SAMPLE_RATE", rate), ("CHARM_TELEMETRY_SAMPLE_KEEP_ERRORS", keep_errors)];
+        let sampling =
+            [("CHARM_TELEMETRY_SAMPLE_RATE", rate), ("CHARM_TELEMETRY_SAMPLE_KEEP_ERRORS", keep_errors)];
         let manager = manager(&receiver, &sampling);
         (0..40).for_each(|_| drop(run_agent(&manager)));
         manager.shutdown(DEADLINE);

@@ -107,7 +107,7 @@ fn manager(receiver: &ReceiverDouble, state: &Path, agent: &str, protocol: &str)
     let environment = Environment::from_pairs([
         ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url("").as_str()),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-        ("OTEL_BSP_SCHEDULE_DELAY", "1"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "1000"),
         ("CHARM_STATE_DIR", state.to_str().unwrap()),
         ("CHARM_AGENT_NAME", agent),
         ("CHARM_TELEMETRY_TAGS", &format!("team={agent}")),
@@ -150,6 +150,9 @@ fn what_one_agent_left_is_sent_by_another_as_it_was_to_the_byte() {
         let theirs = bodies(&requests, "other");
         let (spans, metrics) = theirs.iter().partition::<Vec<_>, _>(|(path, _)| path == "/v1/traces");
         assert!(!spans.is_empty() && metrics.len() == 1, "{protocol}");
-        assert!(theirs.iter().all(|(_, body)| !String::from_utf8_lossy(body).contains("multi")), "{protocol}");
+        assert!(
+            theirs.iter().all(|(_, body)| !String::from_utf8_lossy(body).contains("multi")),
+            "{protocol}"
+        );
     }
 }
