@@ -101,7 +101,9 @@ impl Envelope {
                 out.extend_from_slice(group[0].resource);
                 message(out, 2, |out| {
                     out.extend_from_slice(&self.scope);
-                    group.iter().for_each(|part| bytes(out, 2, part.bytes));
+                    for part in group {
+                        bytes(out, 2, part.bytes);
+                    }
                     text(out, 3, self.schema_url);
                 });
                 text(out, 3, self.schema_url);

@@ -95,7 +95,6 @@ pub(crate) fn limits(max_items: usize, linger: Duration) -> Limits {
         max_item_bytes: MAX_REQUEST_BYTES - 1024 * 1024,
         // The scope, the schema and the names of the lists, where each is of another resource.
         item_overhead: 320,
-        ..Limits::default()
     }
 }
 

@@ -195,7 +195,9 @@ fn metrics_count_every_run_whatever_share_of_the_spans_is_sent() {
         let sampling =
             [("CHARM_TELEMETRY_SAMPLE_RATE", rate), ("CHARM_TELEMETRY_SAMPLE_KEEP_ERRORS", keep_errors)];
         let manager = manager(&receiver, &sampling);
-        (0..40).for_each(|_| drop(run_agent(&manager)));
+        for _ in 0..40 {
+            run_agent(&manager);
+        }
         manager.shutdown(DEADLINE);
         let requests = receiver.requests();
         assert_eq!(counted_runs(&requests), 40, "{rate} {keep_errors}");

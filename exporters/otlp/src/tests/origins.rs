@@ -32,7 +32,9 @@ fn items_of(service: &str, protocol: Protocol) -> [Item; 2] {
     let (spans, options) = (whole_run(), options());
     let span = encode(&spans[0], &options);
     let mut metrics = Metrics::new(false, Aggregation::Explicit, 1);
-    spans.iter().for_each(|span| metrics.record(span));
+    for span in &spans {
+        metrics.record(span);
+    }
     match protocol {
         Protocol::Json => [json::span(&span), metrics.export(2, json::metric).swap_remove(0)],
         _ => [protobuf::span(&span), metrics.export(2, protobuf::metric).swap_remove(0)],
