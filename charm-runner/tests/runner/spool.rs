@@ -174,6 +174,32 @@ fn the_variables_may_stand_in_the_env_file_of_a_folder_that_is_no_project() {
     assert!(!receiver.spans().is_empty());
 }
 
+#[cfg(feature = "datadog")]
+#[test]
+fn from_a_folder_that_is_no_project_everything_is_sent_under_the_name_of_its_agent() {
+    let mut receiver = Receiver::reserved();
+    let project = project(&receiver)
+        .telemetry("otlp, datadog")
+        .env("CHARM_AGENT_NAME", "multi")
+        .env("DD_API_KEY", "0123456789abcdef")
+        .env("DD_LLMOBS_OVERRIDE_ORIGIN", &receiver.url(""));
+    run(&project, 1);
+    receiver.open();
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = project.program(RUNNER);
+    command.env_remove("CHARM_AGENT_NAME").env("CHARM_STATE_DIR", project.folder().join("state"));
+    command.current_dir(folder.path()).args(["spool", "send"]);
+    Running::start(&mut command).finish().assert_status(0);
+
+    let bodies: Vec<Value> =
+        receiver.requests().iter().map(|request| serde_json::from_slice(&request.body).unwrap()).collect();
+    let of = |key: &str| bodies.iter().filter(|body| body.get(key).is_some()).collect::<Vec<_>>();
+    let (otlp, datadog) = (of("resourceSpans"), of("data"));
+    assert_eq!(datadog[0]["data"]["attributes"]["ml_app"], "multi");
+    let resource = otlp[0]["resourceSpans"][0]["resource"].to_string();
+    assert!(resource.contains("multi") && !resource.contains("unknown_service"), "{resource}");
+}
+
 #[test]
 fn a_damaged_file_is_set_aside_with_its_reason_and_the_rest_is_sent() {
     let mut receiver = Receiver::reserved();

@@ -105,7 +105,9 @@ pub(super) fn lose(shared: &Shared, losses: impl IntoIterator<Item = Loss>) {
         state.mourn(known, weight, reason);
         drop(state);
         let kind = if quarantined { NoticeKind::Quarantined } else { NoticeKind::Dropped };
-        shared.notice(kind, &format!("{items} items of the spool are lost: {reason}"));
+        let (items, are) =
+            if items == 1 { ("1 item".to_owned(), "is") } else { (format!("{items} items"), "are") };
+        shared.notice(kind, &format!("{items} of the spool {are} lost: {reason}"));
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) enum TransportError {
     Certificate(String, &'static str),
     #[error("the receiver wants a certificate of the client, or refuses the one it was given: {0}")]
     ClientCertificate(String),
-    #[error("no answer within {0:?}")]
+    #[error("no answer within {0:.0?}")]
     Timeout(Duration),
     #[error("the connection broke: {0}")]
     Broken(String),

@@ -60,6 +60,12 @@ impl TraceContext {
         self.state.as_deref()
     }
 
+    /// Whether the remote span is of a trace that is not recorded: then, as OpenTelemetry's samplers have it, what is
+    /// below it is not sent either.
+    pub fn is_left_out(&self) -> bool {
+        self.remote.is_some_and(|remote| !remote.is_sampled())
+    }
+
     /// The trace of a run: the remote one, else its own.
     pub fn trace_id(&self, run: RunId) -> TraceId {
         self.remote.map_or_else(|| TraceId::of_run(run), |remote| remote.trace_id())

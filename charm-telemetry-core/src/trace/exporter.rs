@@ -23,7 +23,8 @@ use crate::stream_event::StreamEvent;
 /// # Contract
 ///
 /// - Spans come as they end: children before their parents, the agent span last. Each comes once.
-/// - Content that must not leave is already gone, and spans that were not sampled do not come.
+/// - Content that must not leave is already gone, and spans that were not sampled do not come (but to
+///   [`ended`](Self::ended)).
 /// - As in every exporter, nothing runs at the same time, and every method may block.
 ///
 /// ```
@@ -110,6 +111,16 @@ pub trait SpanExporter: Send + 'static {
     /// As for every hook: see [`HookResult`].
     #[expect(unused_variables, reason = "the names of the arguments are documentation")]
     fn failed(&mut self, span: &FinishedSpan, error: &SpanError) -> HookResult {
+        Ok(())
+    }
+
+    /// A span has ended, whether its trace is sampled or not: called just before the other two are, for those that count.
+    /// Spans go out by [`span`](Self::span) alone.
+    ///
+    /// # Errors
+    /// As for every hook: see [`HookResult`].
+    #[expect(unused_variables, reason = "the names of the arguments are documentation")]
+    fn ended(&mut self, span: &FinishedSpan) -> HookResult {
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use super::exporter::SpanExporter;
 use super::policy::ContentPolicy;
 use super::sampler::Sampler;
 use super::settings::TelemetrySettings;
-use super::span::{FinishedSpan, StartedSpan, TraceOutput};
+use super::span::{FinishedSpan, SpanHead, StartedSpan, TraceOutput};
 use super::unsampled::{Kept, Unsampled};
 use crate::exporter::HookResult;
 
@@ -49,6 +49,8 @@ struct Inner {
     sends_content: bool,
     sends_error_texts: bool,
     sampler: Sampler,
+    /// The process that started us does not record the trace.
+    left_out: bool,
     unsampled: Unsampled,
 }
 
@@ -93,7 +95,7 @@ impl SpanFeed {
             return Ok(());
         }
         let outputs = inner.take();
-        outputs.into_iter().map(|output| deliver(exporter, output)).fold(Ok(()), Result::and)
+        outputs.into_iter().map(|output| sample(exporter, output)).fold(Ok(()), Result::and)
     }
 }
 
@@ -105,55 +107,76 @@ impl Inner {
             sends_content: policy != ContentPolicy::Off && exporter.sends_content(policy),
             sends_error_texts: policy != ContentPolicy::Off && exporter.sends_error_texts(policy),
             sampler: exporter.sampler(settings.sampler),
+            left_out: settings.context.is_left_out(),
             unsampled: Unsampled::default(),
             assembler: TraceAssembler::new(settings, exporter.limits())
                 .report_starts(exporter.wants_starts()),
         }
     }
 
-    /// What may be sent of what is ready.
+    /// What is ready, without what may not leave.
     fn take(&mut self) -> Vec<TraceOutput> {
         let mut outputs = Vec::new();
-        while let Some(output) = self.assembler.next_output() {
-            match output {
-                TraceOutput::Started(span) => outputs.extend(self.started(span)),
-                TraceOutput::Finished(span) => self.finished(span, &mut outputs),
+        while let Some(mut output) = self.assembler.next_output() {
+            match &mut output {
+                TraceOutput::Started(span) => self.withhold_of_start(span),
+                TraceOutput::Finished(span) => self.withhold(span),
             }
+            outputs.push(output);
         }
         outputs
     }
 
-    fn started(&self, mut span: Box<StartedSpan>) -> Option<TraceOutput> {
+    fn withhold_of_start(&self, span: &mut StartedSpan) {
         if !self.sends_content {
             span.withhold_content();
         }
-        self.sampler.keeps(span.head.trace_id).then_some(TraceOutput::Started(span))
     }
 
-    fn finished(&mut self, mut span: Box<FinishedSpan>, outputs: &mut Vec<TraceOutput>) {
+    fn withhold(&self, span: &mut FinishedSpan) {
         if !self.sends_content {
             span.withhold_inputs_and_outputs();
         }
         if !self.sends_error_texts {
             span.withhold_error_text();
         }
-        if self.sampler.keeps(span.head.trace_id) {
-            outputs.push(TraceOutput::Finished(span));
-        } else if self.sampler.keeps_errors() {
-            let Kept(spans) = self.unsampled.add(*span);
-            outputs.extend(spans.into_iter().map(|span| TraceOutput::Finished(Box::new(span))));
-        } else {
-            self.unsampled.drop_one();
+    }
+
+    /// Whether the trace is sampled. As a parent that is not sampled has it, nothing below it is.
+    fn keeps(&self, head: &SpanHead) -> bool {
+        !self.left_out && self.sampler.keeps(head.trace_id)
+    }
+
+    /// What of a trace that is not sampled is sent after all.
+    fn unsampled(&mut self, span: FinishedSpan) -> Kept {
+        if self.sampler.keeps_errors() {
+            return self.unsampled.add(span);
         }
+        self.unsampled.drop_one();
+        Kept(Vec::new())
     }
 }
 
-fn deliver(exporter: &mut impl SpanExporter, output: TraceOutput) -> HookResult {
-    match output {
-        TraceOutput::Started(span) => exporter.started(&span),
+/// Shows the exporter every end, and gives it what is sampled.
+fn sample(exporter: &mut impl SpanExporter, output: TraceOutput) -> HookResult {
+    let ended = match &output {
+        TraceOutput::Finished(span) => exporter.ended(span),
+        TraceOutput::Started(_) => Ok(()),
+    };
+    let inner = exporter.feed().inner.as_mut().expect("it was there when the event came");
+    let given = match output {
+        TraceOutput::Started(span) if inner.keeps(&span.head) => exporter.started(&span),
+        TraceOutput::Finished(span) if inner.keeps(&span.head) => give(exporter, *span),
+        TraceOutput::Started(_) => Ok(()),
         TraceOutput::Finished(span) => {
-            let failed = span.error().map_or(Ok(()), |error| exporter.failed(&span, error));
-            failed.and(exporter.span(*span))
+            let Kept(spans) = inner.unsampled(*span);
+            spans.into_iter().map(|span| give(exporter, span)).fold(Ok(()), Result::and)
         }
-    }
+    };
+    ended.and(given)
+}
+
+fn give(exporter: &mut impl SpanExporter, span: FinishedSpan) -> HookResult {
+    let failed = span.error().map_or(Ok(()), |error| exporter.failed(&span, error));
+    failed.and(exporter.span(span))
 }

@@ -99,7 +99,8 @@ impl TelemetrySettings {
 
     /// What to hand on to whoever works for the run, or for one of its calls: `TRACEPARENT` of the agent's environment.
     pub fn traceparent_for(&self, run: RunId, call: Option<CallId>) -> TraceParent {
-        self.context.traceparent_for(run, call, self.sampler.keeps(self.context.trace_id(run)))
+        let sampled = !self.context.is_left_out() && self.sampler.keeps(self.context.trace_id(run));
+        self.context.traceparent_for(run, call, sampled)
     }
 
     /// Reads them all. What is wrong is recorded, and replaced by the default; but who has said something of content that

@@ -59,6 +59,27 @@ impl Tags {
         self.iter().find(|(other, _)| *other == key).map(|(_, value)| value)
     }
 
+    /// Those whose keys the vendor has no use of its own for. Each of the others is told on stderr, and not sent.
+    ///
+    /// ```
+    /// use charm_telemetry_core::trace::Tags;
+    ///
+    /// let tags: Tags = "team=search,error=9".parse()?;
+    /// assert_eq!(tags.without("datadog", |key| key == "error").to_string(), "team=search");
+    /// # Ok::<(), charm_telemetry_core::trace::TagsError>(())
+    /// ```
+    #[must_use]
+    pub fn without(&self, exporter: &str, is_reserved: impl Fn(&str) -> bool) -> Self {
+        let (reserved, free): (Vec<_>, Vec<_>) =
+            self.0.iter().cloned().partition(|(key, _)| is_reserved(key));
+        for (key, _) in reserved {
+            eprintln!(
+                "charm: {exporter}: the tag `{key}` is not sent: the name has a meaning there; take another"
+            );
+        }
+        Self(free)
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

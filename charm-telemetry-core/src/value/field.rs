@@ -167,6 +167,34 @@ where
     T::Err: Display,
 {
     fn from_variable(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|error: T::Err| error.to_string())
+        text.parse().map_err(|error: T::Err| humane(error.to_string()))
+    }
+}
+
+/// What the standard library says of numbers, in words for the person who set the variable.
+fn humane(why: String) -> String {
+    let words = match why.as_str() {
+        "invalid digit found in string" => "it must be a whole number, such as `512`",
+        "number would be zero for non-zero type" => "it must be at least 1",
+        "number too large to fit in target type" => "the number is too large",
+        "invalid float literal" => "it must be a number",
+        _ => return why,
+    };
+    words.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::FromVariable as _;
+
+    #[test]
+    fn what_is_wrong_with_a_number_is_said_in_plain_words() {
+        let why = |text| NonZeroUsize::from_variable(text).unwrap_err();
+        assert_eq!(why("many"), "it must be a whole number, such as `512`");
+        assert_eq!(why("0"), "it must be at least 1");
+        assert_eq!(why("99999999999999999999999999"), "the number is too large");
+        assert_eq!(f64::from_variable("half").unwrap_err(), "it must be a number");
     }
 }

@@ -20,7 +20,9 @@ impl SpanExporter for DatadogExporter {
     }
 
     fn prepare(&mut self, reader: &mut EnvironmentReader<'_>) {
-        self.settings = Settings::read(self, reader);
+        if self.enabled {
+            self.settings = Settings::read(self, reader);
+        }
     }
 
     fn sampler(&self, all: Sampler) -> Sampler {
@@ -41,8 +43,8 @@ impl SpanExporter for DatadogExporter {
 
     /// A span that cannot be handed over is counted by the delivery, under its reason.
     fn span(&mut self, span: FinishedSpan) -> HookResult {
-        let line = self.line()?;
-        line.delivery.send(item(line.labels.format, encode(&span, &line.labels)));
+        let Some(line) = self.line()? else { return Ok(()) };
+        line.delivery.send(item(line.labels.format, &line.labels.ml_app, &encode(&span, &line.labels)));
         Ok(())
     }
 
@@ -59,19 +61,23 @@ impl SpanExporter for DatadogExporter {
 }
 
 impl DatadogExporter {
-    fn line(&mut self) -> Result<&Line, HookError> {
-        let line = match self.line.take() {
-            Some(line) => line,
-            None => self.open()?,
-        };
-        Ok(self.line.insert(line))
+    /// `None` if the exporter is switched off.
+    fn line(&mut self) -> Result<Option<&Line>, HookError> {
+        if self.line.is_none() {
+            let Some(settings) = self.settings.clone() else {
+                if !std::mem::replace(&mut self.told, true) {
+                    eprintln!("charm: datadog: nothing is sent: `DD_LLMOBS_ENABLED` says so");
+                }
+                return Ok(None);
+            };
+            self.line = Some(self.open(settings)?);
+        }
+        Ok(self.line.as_ref())
     }
 
-    fn open(&self) -> Result<Line, DeliveryError> {
-        let settings =
-            self.settings.clone().expect("an exporter is used only after it was prepared without problems");
+    fn open(&self, settings: Settings) -> Result<Line, DeliveryError> {
         let labels = Labels::new(self, &self.feed.settings(), settings.route.format());
-        let delivery = Delivery::start(Intake::new(settings.route, &labels.ml_app), settings.delivery)?;
+        let delivery = Delivery::start(Intake(settings.route), settings.delivery)?;
         Ok(Line { labels, delivery })
     }
 }

@@ -12,6 +12,9 @@ use crate::settings::Format;
 /// The name of an application that nobody has named.
 const NAMELESS: &str = "charm-agent";
 
+/// The tags that a span has of its own.
+const OF_A_SPAN: [&str; 3] = ["error", "error_type", "session_id"];
+
 /// What is the same on every span.
 pub(crate) struct Labels {
     /// The format of the place where they go.
@@ -36,7 +39,12 @@ impl Labels {
         ];
         tags.extend(exporter.env.as_ref().map(|env| format!("env:{env}")));
         tags.extend(version.map(|version| format!("version:{version}")));
-        tags.extend(common.tags.iter().map(|(key, value)| format!("{key}:{value}")));
+        let is_reserved = |key: &str| {
+            OF_A_SPAN.contains(&key)
+                || tags.iter().any(|tag| tag.split_once(':').is_some_and(|(own, _)| own == key))
+        };
+        let others = common.tags.without("datadog", is_reserved);
+        tags.extend(others.iter().map(|(key, value)| format!("{key}:{value}")));
         Self { format, ml_app, tags }
     }
 

@@ -62,6 +62,9 @@ pub struct DatadogExporter {
     /// The share of runs that is sent, from 0 to 1. The smaller of this and `CHARM_TELEMETRY_SAMPLE_RATE` counts.
     #[env("DD_LLMOBS_SAMPLE_RATE")]
     sample_rate: Option<Sampler>,
+    /// `false`: nothing is sent.
+    #[env("DD_LLMOBS_ENABLED", default = "true")]
+    enabled: bool,
     /// `true` sends to Datadog, `false` through an Agent. Default: through an Agent if one of the next two names it.
     #[env("DD_LLMOBS_AGENTLESS_ENABLED", "DD_AGENTLESS_ENABLED")]
     agentless: Option<bool>,
@@ -80,6 +83,8 @@ pub struct DatadogExporter {
     settings: Option<Settings>,
     feed: SpanFeed,
     line: Option<Line>,
+    /// It was said that nothing is sent.
+    told: bool,
 }
 
 /// What is there once the first event came.

@@ -25,7 +25,8 @@ pub(crate) const MAX_ML_APP_CHARS: usize = 193;
 pub(crate) const LIMITS: Limits = Limits {
     max_items: 500,
     max_body_bytes: MAX_BODY_BYTES,
-    max_item_bytes: MAX_SPAN_BYTES,
+    // With the line that names the application, of at most four bytes for each character.
+    max_item_bytes: MAX_SPAN_BYTES + 4 * MAX_ML_APP_CHARS + 1,
     item_overhead: 128,
     linger: Duration::from_secs(1),
 };

@@ -21,20 +21,17 @@ const ENVELOPE: &str = concat!(
 );
 
 /// Datadog's intake, or an Agent.
-pub(crate) struct Intake {
-    route: Route,
-    ml_app: String,
+pub(crate) struct Intake(pub(crate) Route);
+
+/// The item of a span: a line with the name of its application, which has no line breaks, and the span.
+pub(crate) fn item(format: Format, ml_app: &str, span: &[u8]) -> Item {
+    Item::of_kind(kind(format), [ml_app.as_bytes(), b"\n", span].concat())
 }
 
-impl Intake {
-    pub(crate) fn new(route: Route, ml_app: &str) -> Self {
-        Self { route, ml_app: ml_app.to_owned() }
-    }
-}
-
-/// The item of a span.
-pub(crate) fn item(format: Format, span: Vec<u8>) -> Item {
-    Item::of_kind(kind(format), span)
+/// The application and the span.
+fn parts(item: &Item) -> Option<(&[u8], &[u8])> {
+    let end = item.bytes().iter().position(|&byte| byte == b'\n')?;
+    Some((&item.bytes()[..end], &item.bytes()[end + 1..]))
 }
 
 /// Written into the spool: never to be changed.
@@ -50,9 +47,9 @@ impl Destination for Intake {
         "datadog"
     }
 
-    /// The address, which tells the format too, and the application.
+    /// The address, which tells the format too. The application is in the items: whoever has the key may send them.
     fn identity(&self) -> String {
-        format!("{} {}", self.route.url(), self.ml_app)
+        self.0.url().to_owned()
     }
 
     fn limits(&self) -> Limits {
@@ -60,19 +57,25 @@ impl Destination for Intake {
     }
 
     fn assemble(&self, items: &[Item]) -> Result<Body, EncodeError> {
-        let format = self.route.format();
+        let format = self.0.format();
         if items.iter().any(|item| item.kind() != kind(format)) {
             return Err("the span is in the format of another address".into());
         }
-        let spans: Vec<_> = items.iter().map(Item::bytes).collect();
+        let parts = items.iter().map(parts).collect::<Option<Vec<_>>>();
+        let (apps, spans): (Vec<_>, Vec<_>) =
+            parts.ok_or("the span names no application")?.into_iter().unzip();
         Ok(Body::json(match format {
-            Format::Public => public_body(&self.ml_app, &spans),
+            // Then the batch is halved until each part is of one.
+            Format::Public if apps.iter().any(|app| *app != apps[0]) => {
+                return Err("a request is for one application".into());
+            }
+            Format::Public => public_body(std::str::from_utf8(apps[0])?, &spans),
             Format::Agent => agent_body(&spans),
         }))
     }
 
     fn request(&self, _sending: &Sending<'_>) -> Request {
-        match &self.route {
+        match &self.0 {
             Route::Public { url, key } => Request::post(url).secret_header("DD-API-KEY", key.clone()),
             Route::Agent { url } => Request::post(url).header("X-Datadog-EVP-Subdomain", "llmobs-intake"),
         }

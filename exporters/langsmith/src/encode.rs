@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use crate::LangsmithExporter;
 use crate::content::{self, NOTHING};
-use crate::extra::ExtraWriter;
+use crate::extra::{ExtraWriter, is_reserved};
 use crate::multipart::RUN_OVERHEAD;
 use crate::request::MAX_BODY_BYTES;
 use crate::run_parts::{Operation, RunParts};
@@ -79,12 +79,13 @@ enum Fit {
 
 impl Encoder {
     pub(crate) fn new(exporter: &LangsmithExporter, settings: &TelemetrySettings) -> Self {
+        let tags = settings.tags.without("langsmith", is_reserved);
         Self {
             project: exporter.project.clone(),
-            tags: settings.tags.iter().map(|(key, value)| format!("{key}:{value}")).collect(),
+            tags: tags.iter().map(|(key, value)| format!("{key}:{value}")).collect(),
             hide_inputs: exporter.hide_inputs,
             hide_outputs: exporter.hide_outputs,
-            extra: ExtraWriter::new(exporter, settings),
+            extra: ExtraWriter::new(exporter, settings, &tags),
         }
     }
 

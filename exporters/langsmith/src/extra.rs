@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use charm_telemetry_core::trace::{
-    FinishedSpan, SpanHead, SpanKind, SpanStatus, StartedSpan, TelemetrySettings,
+    FinishedSpan, SpanHead, SpanKind, SpanStatus, StartedSpan, Tags, TelemetrySettings,
 };
 use charm_telemetry_core::{ModelParameters, TokenUsage};
 use serde_json::{Map, Value, json};
@@ -30,9 +30,9 @@ struct Known<'a> {
 }
 
 impl ExtraWriter {
-    pub(crate) fn new(exporter: &LangsmithExporter, settings: &TelemetrySettings) -> Self {
+    pub(crate) fn new(exporter: &LangsmithExporter, settings: &TelemetrySettings, tags: &Tags) -> Self {
         let mut common = Map::new();
-        for (key, value) in settings.tags.iter() {
+        for (key, value) in tags.iter() {
             common.insert(key.to_owned(), value.into());
         }
         put(&mut common, "charm_agent_version", settings.agent_version.as_deref());
@@ -111,6 +111,12 @@ impl<'a> Known<'a> {
         let [conversation, provider, model] = [conversation, provider, model].map(|text| text.as_deref());
         Self { head, conversation, provider, model, parameters }
     }
+}
+
+/// Keys of the metadata that mean something to LangSmith, or that are ours.
+pub(crate) fn is_reserved(key: &str) -> bool {
+    ["ls_", "charm_"].iter().any(|prefix| key.starts_with(prefix))
+        || ["usage_metadata", "thread_id", "session_id", "conversation_id"].contains(&key)
 }
 
 /// The names by which LangSmith knows a model; it needs both for the cost.

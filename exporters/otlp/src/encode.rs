@@ -166,8 +166,8 @@ fn agent<'a>(span: &'a FinishedSpan, options: &'a EncodeOptions, all: &mut Vec<A
 
 fn llm<'a>(span: &'a FinishedSpan, all: &mut Vec<Attribute<'a>>) {
     all.extend(span.model.as_deref().map(|model| attribute(semconv::REQUEST_MODEL, model)));
-    let response_model = span.response_model.as_deref().or(span.model.as_deref());
-    all.extend(response_model.map(|model| attribute(semconv::RESPONSE_MODEL, model)));
+    // Only what answered says which it was.
+    all.extend(span.response_model.as_deref().map(|model| attribute(semconv::RESPONSE_MODEL, model)));
     for (name, value) in span.parameters.integers() {
         let key = format!("{}{name}", semconv::REQUEST_PREFIX);
         // A double in v1.41, an integer later.

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use charm_telemetry_core::delivery::{Delivery, DeliveryConfig, DeliveryHandle, Item};
+use charm_telemetry_core::delivery::{Delivery, DeliveryConfig, DeliveryHandle};
 use charm_telemetry_core::trace::{ContentPolicy, FinishedSpan, SpanExporter, SpanFeed, TelemetrySettings};
 use charm_telemetry_core::{EnvironmentReader, HookError, HookResult, RunId};
 
 use crate::encode::{EncodeOptions, encode, nanos};
 use crate::metrics::Metrics;
 use crate::options::{Protocol, Temporality};
+use crate::origin::Origin;
 use crate::plan::{Plan, plan};
 use crate::request::{self, Route, What, limits};
 use crate::resource::resource;
@@ -39,13 +40,20 @@ pub(crate) struct Sender {
 
 struct Open {
     options: EncodeOptions,
-    spans: Option<(DeliveryHandle, Protocol)>,
+    spans: Option<SpansSender>,
     metrics: Option<MetricsSender>,
+}
+
+struct SpansSender {
+    handle: DeliveryHandle,
+    protocol: Protocol,
+    origin: Origin,
 }
 
 struct MetricsSender {
     handle: DeliveryHandle,
     protocol: Protocol,
+    origin: Origin,
     not_served: Arc<AtomicBool>,
     counts: Metrics,
     interval: Duration,
@@ -66,19 +74,23 @@ impl SpanExporter for Otlp {
         policy.allows(self.capture.is_on_spans())
     }
 
+    fn ended(&mut self, span: &FinishedSpan) -> HookResult {
+        if let Some(metrics) = &mut self.opened()?.metrics {
+            metrics.record(span);
+        }
+        Ok(())
+    }
+
     fn span(&mut self, span: FinishedSpan) -> HookResult {
         let open = self.opened()?;
-        if let Some(metrics) = &mut open.metrics {
-            metrics.record(&span);
-        }
-        if let Some((handle, protocol)) = &open.spans {
+        if let Some(spans) = &open.spans {
             let encoded = encode(&span, &open.options);
-            let bytes = match protocol {
+            let bytes = match spans.protocol {
                 Protocol::Json => json::span(&encoded),
                 Protocol::Protobuf | Protocol::Grpc => protobuf::span(&encoded),
             };
             // What is not accepted is counted by delivery.
-            handle.send(Item::new(bytes));
+            spans.handle.send(spans.origin.item(&bytes));
         }
         Ok(())
     }
@@ -93,7 +105,7 @@ impl SpanExporter for Otlp {
         if let Some(metrics) = &mut open.metrics {
             metrics.export();
         }
-        let handles = open.spans.iter().map(|(handle, _)| handle);
+        let handles = open.spans.iter().map(|spans| &spans.handle);
         let handles: Vec<_> = handles.chain(open.metrics.iter().map(|metrics| &metrics.handle)).collect();
         for handle in &handles {
             handle.begin_shutdown(deadline);
@@ -150,27 +162,24 @@ impl Otlp {
         }
     }
 
-    fn start_spans(
-        &self,
-        route: Route,
-        resource: &[Attribute<'_>],
-    ) -> Result<(DeliveryHandle, Protocol), HookError> {
+    fn start_spans(&self, route: Route, resource: &[Attribute<'_>]) -> Result<SpansSender, HookError> {
         let (protocol, config) = (route.protocol, self.config(&route));
         let linger = self.schedule_delay.map_or(LINGER, |millis| millis.0);
         let max_items = self.max_batch.map_or(MAX_BATCH, std::num::NonZero::get);
-        let destination = request::Otlp::new(What::Spans, route, limits(max_items, linger), resource);
-        Ok((Delivery::start(destination, config)?, protocol))
+        let destination = request::Otlp::new(What::Spans, route, limits(max_items, linger));
+        let origin = Origin::new(protocol, resource);
+        Ok(SpansSender { handle: Delivery::start(destination, config)?, protocol, origin })
     }
 
     fn start_metrics(&self, route: Route, resource: &[Attribute<'_>]) -> Result<MetricsSender, HookError> {
         let (protocol, config) = (route.protocol, self.config(&route));
-        let destination =
-            request::Otlp::new(What::Metrics, route, limits(MAX_BATCH, METRIC_LINGER), resource);
+        let destination = request::Otlp::new(What::Metrics, route, limits(MAX_BATCH, METRIC_LINGER));
         let delta = self.temporality == Some(Temporality::Delta);
         Ok(MetricsSender {
             not_served: destination.not_served(),
             handle: Delivery::start(destination, config)?,
             protocol,
+            origin: Origin::new(protocol, resource),
             counts: Metrics::new(delta, self.aggregation.unwrap_or_default(), nanos(SystemTime::now())),
             interval: self.metric_interval.map_or(METRIC_INTERVAL, |millis| millis.0),
             last_export: Instant::now(),
@@ -203,7 +212,7 @@ impl MetricsSender {
             Protocol::Protobuf | Protocol::Grpc => protobuf::metric,
         };
         for metric in self.counts.export(nanos(SystemTime::now()), write) {
-            self.handle.send(Item::new(metric));
+            self.handle.send(self.origin.item(&metric));
         }
     }
 }

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value as Json, json};
 
 use crate::options::Aggregation;
+use crate::origin::Part;
 use crate::wire::{Attribute, Buckets, Event, Histogram, Point, Span, Value};
 
 /// A `Span`.
@@ -48,40 +49,54 @@ pub(crate) fn metric(metric: &Histogram<'_>) -> Vec<u8> {
     object.to_string().into_bytes()
 }
 
+/// The `Resource` of a request.
+pub(crate) fn resource(all: &[Attribute<'_>]) -> Vec<u8> {
+    json!({ "attributes": attributes(all) }).to_string().into_bytes()
+}
+
 /// What stands around the spans or the metrics of a request.
 pub(crate) struct Envelope {
+    outer: &'static str,
+    /// Between a resource and what is of it.
     before: String,
     after: String,
 }
 
 impl Envelope {
     /// `names` are those of the three lists: `resourceSpans`, `scopeSpans`, `spans`.
-    pub(crate) fn new(
-        names: [&str; 3],
-        resource: &[Attribute<'_>],
-        scope: (&str, &str),
-        schema_url: &str,
-    ) -> Self {
+    pub(crate) fn new(names: [&'static str; 3], scope: (&str, &str), schema_url: &str) -> Self {
         let [outer, inner, list] = names;
-        let resource = json!({ "attributes": attributes(resource) });
         let scope = json!({ "name": scope.0, "version": scope.1 });
         let schema_url = Json::from(schema_url);
-        let before =
-            format!(r#"{{"{outer}":[{{"resource":{resource},"{inner}":[{{"scope":{scope},"{list}":["#);
-        Self { before, after: format!(r#"],"schemaUrl":{schema_url}}}],"schemaUrl":{schema_url}}}]}}"#) }
+        Self {
+            outer,
+            before: format!(r#","{inner}":[{{"scope":{scope},"{list}":["#),
+            after: format!(r#"],"schemaUrl":{schema_url}}}],"schemaUrl":{schema_url}}}"#),
+        }
     }
 
-    /// A request of objects that are written already.
-    pub(crate) fn wrap<'a>(&self, parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
-        let mut out = self.before.clone().into_bytes();
-        for (index, part) in parts.enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(part);
-        }
-        out.extend_from_slice(self.after.as_bytes());
+    /// A request of objects that are written already; neighbours of one resource are together.
+    pub(crate) fn wrap(&self, parts: &[Part<'_>]) -> Vec<u8> {
+        let mut out = format!(r#"{{"{}":["#, self.outer).into_bytes();
+        let groups = parts.chunk_by(|a, b| a.resource == b.resource);
+        separated(&mut out, groups, |out, group| {
+            out.extend_from_slice(br#"{"resource":"#);
+            out.extend_from_slice(group[0].resource);
+            out.extend_from_slice(self.before.as_bytes());
+            separated(out, group.iter(), |out, part| out.extend_from_slice(part.bytes));
+            out.extend_from_slice(self.after.as_bytes());
+        });
+        out.extend_from_slice(b"]}");
         out
+    }
+}
+
+fn separated<T>(out: &mut Vec<u8>, all: impl Iterator<Item = T>, write: impl Fn(&mut Vec<u8>, T)) {
+    for (index, one) in all.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write(out, one);
     }
 }
 

@@ -17,6 +17,7 @@ mod messages;
 mod metrics;
 mod openinference;
 mod options;
+mod origin;
 mod pairs;
 mod plan;
 mod protobuf;

@@ -222,7 +222,6 @@ impl Counts {
 }
 
 fn attributes_of(span: &FinishedSpan) -> Attributes {
-    let response_model = span.response_model.as_deref().or(span.model.as_deref());
     let values = match span.head.kind {
         SpanKind::Agent => vec![(semconv::AGENT_NAME, known_name(span))],
         SpanKind::Tool => {
@@ -232,7 +231,7 @@ fn attributes_of(span: &FinishedSpan) -> Attributes {
             (semconv::OPERATION_NAME, Some(operation(span.head.kind))),
             (semconv::PROVIDER_NAME, span.provider.as_deref().map(semconv::provider)),
             (semconv::REQUEST_MODEL, span.model.as_deref()),
-            (semconv::RESPONSE_MODEL, response_model),
+            (semconv::RESPONSE_MODEL, span.response_model.as_deref()),
         ],
     };
     values.into_iter().filter_map(|(key, value)| Some((key, value?.to_owned()))).collect()

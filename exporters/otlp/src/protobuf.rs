@@ -7,6 +7,7 @@
 //! dependency that changes with every minor release of OpenTelemetry.
 
 use crate::options::Aggregation;
+use crate::origin::Part;
 use crate::wire::{Attribute, Buckets, Event, Histogram, Point, Span, Value};
 
 /// `SpanFlags`: whether the parent is remote is known.
@@ -65,20 +66,24 @@ pub(crate) fn metric(metric: &Histogram<'_>) -> Vec<u8> {
     out
 }
 
+/// The `Resource` of a request, with its tag.
+pub(crate) fn resource(all: &[Attribute<'_>]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512);
+    message(&mut out, 1, |out| attributes(out, 1, all));
+    out
+}
+
 /// What stands around the spans or the metrics of a request; the field numbers are the same for both.
 pub(crate) struct Envelope {
-    /// The `Resource` with its tag.
-    resource: Vec<u8>,
     /// The `InstrumentationScope` with its tag.
     scope: Vec<u8>,
     schema_url: &'static str,
 }
 
 impl Envelope {
-    /// For a resource with these attributes.
-    pub(crate) fn new(resource: &[Attribute<'_>], scope: (&str, &str), schema_url: &'static str) -> Self {
-        let mut envelope = Self { resource: Vec::new(), scope: Vec::new(), schema_url };
-        message(&mut envelope.resource, 1, |out| attributes(out, 1, resource));
+    /// For what this scope has made.
+    pub(crate) fn new(scope: (&str, &str), schema_url: &'static str) -> Self {
+        let mut envelope = Self { scope: Vec::new(), schema_url };
         message(&mut envelope.scope, 1, |out| {
             text(out, 1, scope.0);
             text(out, 2, scope.1);
@@ -86,21 +91,24 @@ impl Envelope {
         envelope
     }
 
-    /// An `ExportTraceServiceRequest` or `ExportMetricsServiceRequest` of messages that are written already.
-    pub(crate) fn wrap<'a>(&self, parts: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
-        let size = parts.clone().map(|part| part.len() + 6).sum::<usize>();
-        let mut out = Vec::with_capacity(size + self.resource.len() + self.scope.len() + 128);
-        message(&mut out, 1, |out| {
-            out.extend_from_slice(&self.resource);
-            message(out, 2, |out| {
-                out.extend_from_slice(&self.scope);
-                for part in parts {
-                    bytes(out, 2, part);
-                }
+    /// An `ExportTraceServiceRequest` or `ExportMetricsServiceRequest` of messages that are written already; neighbours
+    /// of one resource are together.
+    pub(crate) fn wrap(&self, parts: &[Part<'_>]) -> Vec<u8> {
+        let size = parts.iter().map(|part| part.bytes.len() + 6).sum::<usize>();
+        let mut out = Vec::with_capacity(size + 1024);
+        for group in parts.chunk_by(|a, b| a.resource == b.resource) {
+            message(&mut out, 1, |out| {
+                out.extend_from_slice(group[0].resource);
+                message(out, 2, |out| {
+                    out.extend_from_slice(&self.scope);
+                    for part in group {
+                        bytes(out, 2, part.bytes);
+                    }
+                    text(out, 3, self.schema_url);
+                });
                 text(out, 3, self.schema_url);
             });
-            text(out, 3, self.schema_url);
-        });
+        }
         out
     }
 }

@@ -17,8 +17,8 @@ use charm_telemetry_core::{DropReason, Secret};
 use crate::classify::{classify, is_not_served};
 use crate::endpoint::without_query;
 use crate::options::Protocol;
+use crate::origin::Part;
 use crate::semconv::SCHEMA_URL;
-use crate::wire::Attribute;
 use crate::{json, protobuf};
 
 /// The most that OTLP lets a client send at once.
@@ -64,16 +64,16 @@ enum Envelope {
 }
 
 impl Otlp {
-    /// For what comes from this resource.
-    pub(crate) fn new(what: What, route: Route, limits: Limits, resource: &[Attribute<'_>]) -> Self {
+    /// For the items of whatever resources.
+    pub(crate) fn new(what: What, route: Route, limits: Limits) -> Self {
         let names = match what {
             What::Spans => ["resourceSpans", "scopeSpans", "spans"],
             What::Metrics => ["resourceMetrics", "scopeMetrics", "metrics"],
         };
         let envelope = match route.protocol {
-            Protocol::Json => Envelope::Json(json::Envelope::new(names, resource, SCOPE, SCHEMA_URL)),
+            Protocol::Json => Envelope::Json(json::Envelope::new(names, SCOPE, SCHEMA_URL)),
             Protocol::Protobuf | Protocol::Grpc => {
-                Envelope::Protobuf(protobuf::Envelope::new(resource, SCOPE, SCHEMA_URL))
+                Envelope::Protobuf(protobuf::Envelope::new(SCOPE, SCHEMA_URL))
             }
         };
         Self { what, route, limits, envelope, not_served: Arc::default() }
@@ -91,9 +91,10 @@ pub(crate) fn limits(max_items: usize, linger: Duration) -> Limits {
         max_items,
         linger,
         max_body_bytes: MAX_BATCH_BYTES,
-        // Room for the resource and its tags, of which there are a few kilobytes.
+        // Room for what stands around one.
         max_item_bytes: MAX_REQUEST_BYTES - 1024 * 1024,
-        ..Limits::default()
+        // The scope, the schema and the names of the lists, where each is of another resource.
+        item_overhead: 320,
     }
 }
 
@@ -116,11 +117,11 @@ impl Destination for Otlp {
     }
 
     fn assemble(&self, items: &[Item]) -> Result<Body, EncodeError> {
-        let parts = items.iter().map(Item::bytes);
+        let parts = items.iter().map(Part::of).collect::<Result<Vec<_>, _>>()?;
         // The content types have no charset: receivers compare them to the letter.
         Ok(match &self.envelope {
-            Envelope::Protobuf(envelope) => Body::new("application/x-protobuf", envelope.wrap(parts)),
-            Envelope::Json(envelope) => Body::json(envelope.wrap(parts)),
+            Envelope::Protobuf(envelope) => Body::new("application/x-protobuf", envelope.wrap(&parts)),
+            Envelope::Json(envelope) => Body::json(envelope.wrap(&parts)),
         })
     }
 

@@ -9,6 +9,7 @@ mod encoding;
 mod end_to_end;
 mod exponential;
 mod metrics;
+mod origins;
 mod payload;
 mod reference;
 mod script;

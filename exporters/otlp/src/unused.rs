@@ -19,11 +19,25 @@ pub(crate) fn unused(environment: &Environment) -> Vec<String> {
     let Some(known) = Registry::linked().ok().and_then(|registry| registry.get("otlp")) else {
         return Vec::new();
     };
+    let mut notes = other_exporters(environment);
     let is_known =
         |name: &str| known.descriptor.variables.iter().any(|variable| variable.names.contains(&name));
     let set = environment.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name);
     let ours = set.filter(|name| !is_known(name)).filter_map(|name| Some((name, name.strip_prefix(PREFIX)?)));
-    ours.map(|(name, rest)| format!("`{name}` is not used: {}", reason(rest))).collect()
+    notes.extend(ours.map(|(name, rest)| format!("`{name}` is not used: {}", reason(rest))));
+    notes
+}
+
+/// What `OTEL_TRACES_EXPORTER` and its like name besides this exporter.
+fn other_exporters(environment: &Environment) -> Vec<String> {
+    let mut notes = Vec::new();
+    for variable in ["OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER"] {
+        let names = environment.get(variable).unwrap_or_default().split(',').map(str::trim);
+        for name in names.filter(|name| !["", "otlp", "none"].contains(&name.to_ascii_lowercase().as_str())) {
+            notes.push(format!("`{name}` of `{variable}` is not used: here there are `otlp` and `none`"));
+        }
+    }
+    notes
 }
 
 fn reason(rest: &str) -> String {

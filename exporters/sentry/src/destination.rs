@@ -10,16 +10,17 @@ use std::time::{Duration, Instant, SystemTime};
 
 use charm_telemetry_core::DropReason;
 use charm_telemetry_core::delivery::{
-    Body, DeliveryHandle, Destination, Disposition, EncodeError, Item, Limits, Request, Response, Sending,
+    Body, Destination, Disposition, EncodeError, Item, Limits, Request, Response, Sending,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::classify::classify;
-use crate::client_report::{Discard, reason, report};
+use crate::client_report::{reason, report};
 use crate::dsn::Dsn;
 use crate::encode::MAX_ITEM_BYTES;
 use crate::envelope::{CONTENT_TYPE, ItemType, envelope};
+use crate::losses::Losses;
 use crate::profile::Sdk;
 use crate::rate_limits::{Category, RateLimits};
 use crate::request::request;
@@ -40,7 +41,7 @@ pub(crate) struct ToProject {
     category: Category,
     project: Arc<Project>,
     /// Where losses are told; reports themselves are not reported.
-    reports: Option<DeliveryHandle>,
+    losses: Option<Arc<Losses>>,
     /// The last answer was a limit: Sentry counts what it cost.
     limited_by_answer: AtomicBool,
 }
@@ -80,8 +81,8 @@ impl Project {
 }
 
 impl ToProject {
-    pub(crate) fn new(category: Category, project: Arc<Project>, reports: Option<DeliveryHandle>) -> Self {
-        Self { category, project, reports, limited_by_answer: AtomicBool::new(false) }
+    pub(crate) fn new(category: Category, project: Arc<Project>, losses: Option<Arc<Losses>>) -> Self {
+        Self { category, project, losses, limited_by_answer: AtomicBool::new(false) }
     }
 
     /// `sent_at` is written here and not when the item was made: it is how Sentry finds out that our clock is wrong.
@@ -98,13 +99,12 @@ impl ToProject {
     }
 
     /// Tells of losses, with the spans that went with transactions.
-    pub(crate) fn tell(&self, items: &[Item], why: &str) {
-        let Some(reports) = &self.reports else { return };
-        let count = items.len() as u64;
-        reports.send(Discard::new(why, self.category, count).item());
+    pub(crate) fn tell(&self, items: &[Item], why: &'static str) {
+        let Some(losses) = &self.losses else { return };
+        losses.add(why, self.category, items.len() as u64);
         if self.category == Category::Transaction {
             let spans = items.iter().map(|item| line(item).spans.unwrap_or(1)).sum();
-            reports.send(Discard::new(why, Category::Span, spans).item());
+            losses.add(why, Category::Span, spans);
         }
     }
 }

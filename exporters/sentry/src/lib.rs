@@ -22,6 +22,7 @@ mod envelope;
 mod event;
 mod exception;
 mod exporter;
+mod losses;
 mod messages;
 mod options;
 mod outlets;

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use charm_telemetry_core::delivery::{Delivery, DeliveryConfig, DeliveryError, DeliveryHandle, Item};
 
-use crate::client_report::Discard;
 use crate::destination::{Project, ToProject};
 use crate::dsn::Dsn;
 use crate::encode::MAX_ITEM_BYTES;
+use crate::losses::Losses;
 use crate::options::Lifecycle;
 use crate::profile::Profile;
 use crate::rate_limits::Category;
@@ -21,7 +21,7 @@ pub(crate) struct Outlets {
     errors: DeliveryHandle,
     traces: DeliveryHandle,
     trace_category: Category,
-    reports: DeliveryHandle,
+    losses: Arc<Losses>,
 }
 
 impl Outlets {
@@ -36,13 +36,13 @@ impl Outlets {
             Lifecycle::Stream => Category::Span,
             Lifecycle::Static => Category::Transaction,
         };
-        let start = |category, reports| {
-            Delivery::start(ToProject::new(category, Arc::clone(&project), reports), config.clone())
+        let start = |category, losses| {
+            Delivery::start(ToProject::new(category, Arc::clone(&project), losses), config.clone())
         };
-        let reports = start(Category::Internal, None)?;
-        let errors = start(Category::Error, Some(reports.clone()))?;
-        let traces = start(trace_category, Some(reports.clone()))?;
-        Ok(Self { profile, errors, traces, trace_category, reports })
+        let losses = Arc::new(Losses::new(start(Category::Internal, None)?));
+        let errors = start(Category::Error, Some(Arc::clone(&losses)))?;
+        let traces = start(trace_category, Some(Arc::clone(&losses)))?;
+        Ok(Self { profile, errors, traces, trace_category, losses })
     }
 
     /// Sends a failure.
@@ -67,9 +67,9 @@ impl Outlets {
     }
 
     /// Reports a loss that no delivery knows of.
-    pub(crate) fn discard(&self, why: &str, category: Category, quantity: u64) {
+    pub(crate) fn discard(&self, why: &'static str, category: Category, quantity: u64) {
         if quantity > 0 {
-            self.reports.send(Discard::new(why, category, quantity).item());
+            self.losses.add(why, category, quantity);
         }
     }
 
@@ -84,7 +84,7 @@ impl Outlets {
         for data in [&self.errors, &self.traces] {
             data.shutdown(data_end.saturating_duration_since(Instant::now()));
         }
-        self.reports.shutdown(end.saturating_duration_since(Instant::now()));
+        self.losses.shutdown(end.saturating_duration_since(Instant::now()));
     }
 }
 

@@ -63,7 +63,8 @@ impl Profile {
         settings: &TelemetrySettings,
         sample_rate: f64,
     ) -> Self {
-        let tags = settings.tags.iter().map(|(key, value)| (tag_key(key), tag_value(value))).collect();
+        let tags = settings.tags.without("sentry", |key| is_reserved(&tag_key(key)));
+        let tags = tags.iter().map(|(key, value)| (tag_key(key), tag_value(value))).collect();
         Self { release, environment: environment.to_owned(), tags, sample_rate }
     }
 
@@ -77,6 +78,12 @@ impl Profile {
             transaction: span_name(head.root()),
         }
     }
+}
+
+/// The names of attributes that mean something to Sentry: it would add up a text under that of a number.
+fn is_reserved(key: &str) -> bool {
+    ["gen_ai.", "sentry.", "error.", "charm."].iter().any(|prefix| key.starts_with(prefix))
+        || ["run_id", "agent", "tool"].contains(&key)
 }
 
 /// Letters, digits, `_`, `.`, `:` and `-`; anything else becomes `-`, as Sentry does with a space.

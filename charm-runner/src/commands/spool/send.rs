@@ -96,10 +96,10 @@ fn reports() -> Vec<DeliveryReport> {
 fn progress(report: &DeliveryReport) -> String {
     let outcomes = &report.outcomes;
     format!(
-        "{}: {} of {} items sent",
+        "{}: {} of {} sent",
         report.destination,
         outcomes.delivered,
-        outcomes.adopted + outcomes.accepted
+        count(outcomes.adopted + outcomes.accepted, "item", "items")
     )
 }
 

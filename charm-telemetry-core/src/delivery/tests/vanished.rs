@@ -89,7 +89,12 @@ async fn a_batch_in_the_middle_that_is_hit_while_running_hides_no_other_and_is_c
         let gone = ["removed", "moved away", "swapped for a dangling link"].contains(&deed);
         assert_eq!(outcomes.quarantined, u64::from(!gone), "{deed}: what is not there is not set aside");
         let kind = if gone { NoticeKind::Dropped } else { NoticeKind::Quarantined };
-        let told = format!("{cost} items of the spool are lost: corrupt");
+        let lost = if cost == 1 {
+            "1 item of the spool is lost".to_owned()
+        } else {
+            format!("{cost} items of the spool are lost")
+        };
+        let told = format!("{lost}: corrupt");
         let notices = bench.notices.lock().unwrap().clone();
         assert!(notices.iter().any(|n| n.kind == kind && n.message == told), "{deed}: {notices:?}");
     }

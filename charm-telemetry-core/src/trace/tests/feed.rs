@@ -10,7 +10,7 @@ use crate::interest::Interest;
 use crate::model_parameters::ModelParameters;
 use crate::trace::{
     ContentPolicy, FinishedSpan, Sampler, SpanError, SpanExporter, SpanFeed, StartedSpan, TelemetrySettings,
-    TraceId,
+    TraceContext, TraceId,
 };
 
 #[derive(Default)]
@@ -22,6 +22,8 @@ struct Recorder {
     tells_errors: bool,
     own_rate: Option<f64>,
     fails: bool,
+    /// Ends that were shown, sampled or not.
+    ended: Vec<String>,
     told: Vec<String>,
 }
 
@@ -62,6 +64,11 @@ impl SpanExporter for Recorder {
             span.events.iter().filter_map(|e| e.content.as_ref()).map(|c| c.text().into_owned()).collect();
         self.told.push(line(&span) + &events);
         if self.fails { Err("the disk is full".into()) } else { Ok(()) }
+    }
+
+    fn ended(&mut self, span: &FinishedSpan) -> HookResult {
+        self.ended.push(line(span));
+        Ok(())
     }
 
     fn finish(&mut self, _: Duration) -> HookResult {
@@ -349,4 +356,31 @@ fn the_settings_are_those_of_the_manager() {
     let recorder = told(Recorder::default(), named("Weather"), secret_run());
     assert_eq!(recorder.feed.settings().agent_name.as_deref(), Some("Weather"));
     assert!(recorder.told.last().unwrap().starts_with("agent Weather "));
+}
+
+#[test]
+fn every_end_is_shown_once_whatever_is_sampled_and_without_what_may_not_leave() {
+    for (rate, keep_errors) in [(1.0, false), (0.0, false), (0.0, true)] {
+        let sampler = Sampler::new(rate).unwrap().keep_errors(keep_errors);
+        let settings = TelemetrySettings { sampler, ..with_content(ContentPolicy::Off) };
+        let recorder = told(Recorder::default(), settings, secret_run());
+        assert_eq!(recorder.ended.len(), 3, "{rate} {keep_errors}: {:#?}", recorder.ended);
+        assert!(!recorder.ended.concat().contains("SECRET"));
+        assert_eq!(recorder.told.is_empty(), rate == 0.0 && !keep_errors);
+    }
+}
+
+#[test]
+fn under_a_parent_that_is_not_recorded_nothing_is_sent_but_what_fails_if_that_is_asked_for() {
+    for (flags, keep_errors, sent) in [("01", false, true), ("00", false, false), ("00", true, true)] {
+        let parent = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flags}");
+        let settings = TelemetrySettings {
+            context: TraceContext::new(parent.parse().unwrap(), None),
+            sampler: Sampler::default().keep_errors(keep_errors),
+            ..TelemetrySettings::default()
+        };
+        assert_eq!(settings.traceparent_for(crate::RunId::new(), None).is_sampled(), flags == "01");
+        let recorder = told(Recorder::default(), settings, secret_run());
+        assert_eq!(!recorder.told.is_empty(), sent, "{flags} {keep_errors}");
+    }
 }

@@ -4,12 +4,14 @@
 
 use std::time::Duration;
 
+use charm_telemetry_core::delivery::{Destination as _, Item};
 use charm_telemetry_core::testing::{Answer, MemoryWriter, ReceiverDouble};
-use charm_telemetry_core::{Environment, LlmEnd, LlmStart, Manager};
+use charm_telemetry_core::{Environment, LlmEnd, LlmStart, Manager, Secret};
 use serde_json::{Value, json};
 
 use super::{KEY, PATIENCE, exporter, intake, named, rules, variables, weather};
-use crate::settings::Format;
+use crate::request::{Intake, item};
+use crate::settings::{Format, Route};
 
 fn manager(environment: Environment) -> Manager {
     Manager::builder()
@@ -141,7 +143,7 @@ fn one_span_that_is_refused_costs_no_other() {
 }
 
 #[test]
-fn what_nobody_takes_waits_on_disk_for_its_own_application_without_the_key() {
+fn what_nobody_takes_waits_on_disk_without_the_key_and_is_sent_by_another_application_under_its_own_name() {
     let state = tempfile::tempdir().unwrap();
     let receiver = intake::strict(Format::Public);
     let started_as = |ml_app: &str| {
@@ -162,13 +164,25 @@ fn what_nobody_takes_waits_on_disk_for_its_own_application_without_the_key() {
     other.run_start(&json!({})).unwrap();
     other.run_end(&json!({})).unwrap();
     other.shutdown(PATIENCE).unwrap();
-    assert_eq!(intake::spans(&receiver, Format::Public).len(), 1, "its own alone");
-    receiver.take_requests();
+    let mut arrived = std::collections::BTreeMap::new();
+    for request in receiver.requests() {
+        let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+        let attributes = &body["data"]["attributes"];
+        let (app, spans) = (attributes["ml_app"].as_str().unwrap(), attributes["spans"].as_array().unwrap());
+        assert!(spans.iter().all(|span| span["tags"][0] == format!("ml_app:{app}")), "{body}");
+        *arrived.entry(app.to_owned()).or_insert(0) += spans.len();
+    }
+    assert_eq!(arrived, [("other-app".to_owned(), 1), ("weather-app".to_owned(), 4)].into());
+}
 
-    let mut next = started_as("weather-app");
-    next.run_start(&json!({})).unwrap();
-    next.shutdown(PATIENCE).unwrap();
-    assert_eq!(intake::spans(&receiver, Format::Public).len(), 5, "four of before and its own");
+#[test]
+fn a_request_is_for_one_application() {
+    let route = Route::Public { url: "http://127.0.0.1:9".to_owned(), key: Secret::new(KEY) };
+    let items = ["a", "b"].map(|app| item(Format::Public, app, b"{}"));
+    let intake = Intake(route);
+    assert!(intake.assemble(&items).is_err(), "it is halved");
+    assert!(intake.assemble(&items[..1]).is_ok());
+    assert!(intake.assemble(&[Item::new(*b"{}")]).is_err(), "it names none");
 }
 
 fn files(folder: &std::path::Path) -> Vec<String> {

@@ -7,7 +7,7 @@ use charm_telemetry_core::trace::{Sampler, SpanExporter};
 use charm_telemetry_core::{Environment, Registry, VariableProblem};
 use serde_json::json;
 
-use super::{Harness, arrived_with, named, weather};
+use super::{Harness, arrived_with, exporter, intake, named, variables, weather};
 use crate::settings::{Format, Route};
 
 fn built(pairs: &[(&str, &str)]) -> Result<Harness, Vec<VariableProblem>> {
@@ -145,6 +145,31 @@ fn tags(more: &[(&str, &str)]) -> Vec<String> {
         harness.run_end(&json!({})).unwrap();
     });
     spans[0]["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_tag_that_datadog_has_itself_is_not_there_twice() {
+    let tags = tags(&[("CHARM_TELEMETRY_TAGS", "error=9,ml_app=x,team=search,service=y")]);
+    for key in ["error:", "ml_app:", "service:", "team:"] {
+        assert_eq!(tags.iter().filter(|tag| tag.starts_with(key)).count(), 1, "{key} {tags:?}");
+    }
+    assert!(tags.contains(&"error:0".to_owned()) && tags.contains(&"ml_app:weather-app".to_owned()));
+}
+
+#[test]
+fn the_switch_of_datadog_s_own_libraries_is_honoured() {
+    for (value, sends) in [("0", false), ("false", false), ("1", true)] {
+        let receiver = intake::strict(Format::Public);
+        let mut environment = variables(&receiver, Format::Public);
+        environment.set("DD_LLMOBS_ENABLED", value);
+        let mut harness = exporter(&environment);
+        harness.run_start(&json!({})).unwrap();
+        harness.run_end(&json!({})).unwrap();
+        harness.shutdown(super::PATIENCE).unwrap();
+        assert_eq!(!receiver.requests().is_empty(), sends, "{value}");
+    }
+    let off = Environment::from_pairs([("DD_LLMOBS_ENABLED", "false")]);
+    exporter(&off);
 }
 
 #[test]

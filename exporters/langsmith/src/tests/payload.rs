@@ -376,3 +376,12 @@ fn a_run_that_is_larger_than_a_request_is_cut_and_says_so() {
     let run = one_tool("x", &"y".repeat(3 * 1024 * 1024));
     assert_eq!(run.metadata()["charm_truncated"], json!(["outputs"]), "core has cut it to 1 MiB");
 }
+
+#[test]
+fn a_tag_never_stands_under_a_key_that_langsmith_reads() {
+    let tags = [("CHARM_TELEMETRY_TAGS", "usage_metadata=many,ls_provider=x,team=search")];
+    let runs = masked(&sent(&[], &tags, recorded_run));
+    let text = runs.to_string();
+    assert!(text.contains("team:search") && text.contains(r#""team":"search""#), "{text}");
+    assert!(!text.contains("many") && !text.contains(r#""ls_provider":"x""#), "{text}");
+}

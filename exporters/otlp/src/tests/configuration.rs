@@ -219,3 +219,12 @@ fn the_exporter_is_found_by_its_name_and_hides_its_headers() {
         assert!(!variable.required, "{:?}", variable.names);
     }
 }
+
+#[test]
+fn an_exporter_that_is_not_here_is_told_by_name_and_none_is_the_signal_switched_off() {
+    let console =
+        plan(&[("OTEL_TRACES_EXPORTER", "console, otlp"), ("OTEL_METRICS_EXPORTER", "none")]).unwrap();
+    assert!(console.spans.is_some() && console.metrics.is_none());
+    let [note] = &*console.notes else { panic!("{:?}", console.notes) };
+    assert_eq!(note, "`console` of `OTEL_TRACES_EXPORTER` is not used: here there are `otlp` and `none`");
+}

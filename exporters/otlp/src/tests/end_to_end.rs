@@ -6,6 +6,7 @@ use charm_telemetry_core::testing::{Answer, MemoryWriter, ReceiverDouble, Record
 use charm_telemetry_core::{Environment, LlmEnd, LlmStart, Manager, RunId};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use serde_json::json;
@@ -158,9 +159,6 @@ fn a_receiver_that_takes_spans_alone_is_soon_sent_no_metrics() {
 fn nothing_to_send_is_no_request() {
     let receiver = ReceiverDouble::start();
     manager(&receiver, &[]).shutdown(DEADLINE);
-    let sampled_out = manager(&receiver, &[("CHARM_TELEMETRY_SAMPLE_RATE", "0")]);
-    run_agent(&sampled_out);
-    sampled_out.shutdown(DEADLINE);
     let disabled = manager(&receiver, &[("OTEL_SDK_DISABLED", "true")]);
     run_agent(&disabled);
     disabled.shutdown(DEADLINE);
@@ -178,4 +176,50 @@ fn a_run_that_nobody_ended_is_sent_as_aborted() {
     let spans = spans(&receiver.requests());
     assert_eq!(spans.len(), 2);
     assert!(spans.iter().all(|span| span.end_time_unix_nano > 0 && span.status.as_ref().unwrap().code == 2));
+}
+
+/// How many runs the metrics that were sent last have counted.
+fn counted_runs(requests: &[RecordedRequest]) -> u64 {
+    let last = of_path(requests, "/v1/metrics").pop().expect("metrics are sent");
+    let sent = ExportMetricsServiceRequest::decode(&*last.body).unwrap();
+    let metrics = &sent.resource_metrics[0].scope_metrics[0].metrics;
+    let of_runs = metrics.iter().find(|metric| metric.name == "gen_ai.invoke_agent.duration").unwrap();
+    let Some(Data::Histogram(histogram)) = &of_runs.data else { panic!("it is no histogram") };
+    histogram.data_points.iter().map(|point| point.count).sum()
+}
+
+#[test]
+fn metrics_count_every_run_whatever_share_of_the_spans_is_sent() {
+    for (rate, keep_errors) in [("0", "false"), ("0", "true"), ("0.25", "false")] {
+        let receiver = ReceiverDouble::start();
+        let sampling =
+            [("CHARM_TELEMETRY_SAMPLE_RATE", rate), ("CHARM_TELEMETRY_SAMPLE_KEEP_ERRORS", keep_errors)];
+        let manager = manager(&receiver, &sampling);
+        for _ in 0..40 {
+            run_agent(&manager);
+        }
+        manager.shutdown(DEADLINE);
+        let requests = receiver.requests();
+        assert_eq!(counted_runs(&requests), 40, "{rate} {keep_errors}");
+        let spans = spans(&requests).len();
+        match (rate, keep_errors) {
+            ("0", "false") => assert_eq!(spans, 0),
+            ("0", _) => assert_eq!(spans, 3 * 40, "in each run a tool fails"),
+            _ => assert!(spans < 3 * 40, "{spans}"),
+        }
+    }
+}
+
+#[test]
+fn a_parent_that_is_not_recorded_has_its_runs_counted_and_their_spans_kept_at_home() {
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+    for (keep_errors, expected) in [("false", 0), ("true", 3)] {
+        let receiver = ReceiverDouble::start();
+        let left_out = [("TRACEPARENT", PARENT), ("CHARM_TELEMETRY_SAMPLE_KEEP_ERRORS", keep_errors)];
+        let manager = manager(&receiver, &left_out);
+        run_agent(&manager);
+        manager.shutdown(DEADLINE);
+        assert_eq!(spans(&receiver.requests()).len(), expected, "{keep_errors}");
+        assert_eq!(counted_runs(&receiver.requests()), 1);
+    }
 }

@@ -6,6 +6,7 @@ use prost::Message as _;
 use serde_json::json;
 
 use super::script::*;
+use crate::encode::encode;
 use crate::metrics::Metrics;
 use crate::options::Aggregation;
 use crate::protobuf;
@@ -155,5 +156,27 @@ fn exponential_histograms_have_the_same_names_and_sums_and_bounds_of_their_own()
             let value = exponential.min.unwrap();
             assert!(value > low && value < low * 1.000_001, "{low} is not just below {value}");
         }
+    }
+}
+
+#[test]
+fn a_model_that_did_not_answer_is_not_said_to_have() {
+    let mut metrics = Metrics::new(false, Aggregation::Explicit, 1);
+    let mut span = llm_span(&json!("q"), &json!("a"));
+    for (told, expected) in [(None, 0), (Some("gpt-4o-mini".into()), 1)] {
+        span.response_model = told;
+        metrics.record(&span);
+        let sent = exported(&mut metrics, 2);
+        let points = &histogram(&sent, "gen_ai.client.operation.duration").data_points;
+        let answered =
+            points.iter().filter(|point| has(point, "gen_ai.response.model", "gpt-4o-mini")).count();
+        assert_eq!(answered, expected);
+        let any =
+            |key: &str| points.iter().flat_map(|point| &point.attributes).filter(|a| a.key == key).count();
+        assert_eq!(any("gen_ai.response.model"), expected);
+        let options = options();
+        let encoded = encode(&span, &options);
+        let on_span = encoded.attributes.iter().any(|attribute| attribute.key == "gen_ai.response.model");
+        assert_eq!(usize::from(on_span), expected);
     }
 }

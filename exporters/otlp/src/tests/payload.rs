@@ -12,6 +12,7 @@ use crate::encode::{EncodeOptions, encode};
 use crate::metrics::Metrics;
 use crate::options::Aggregation;
 use crate::options::Protocol;
+use crate::origin::Origin;
 use crate::request::{self, Route, What, limits};
 use crate::resource::resource;
 use crate::wire::Attribute;
@@ -23,7 +24,12 @@ pub(super) fn the_resource() -> Vec<Attribute<'static>> {
     resource(None, Some("deployment.environment.name=test%20bed"), &settings(), "instance-1").0
 }
 
-pub(super) fn body(what: What, protocol: Protocol, items: &[Item]) -> Body {
+fn origin(protocol: Protocol) -> Origin {
+    Origin::new(protocol, &the_resource())
+}
+
+/// A destination of some process: it knows nothing of whose items they are.
+pub(super) fn destination(what: What, protocol: Protocol) -> request::Otlp {
     let route = Route {
         url: "http://127.0.0.1:9/v1/traces".to_owned(),
         headers: Vec::new(),
@@ -32,17 +38,23 @@ pub(super) fn body(what: What, protocol: Protocol, items: &[Item]) -> Body {
         timeout: None,
         tls: None,
     };
-    let limits = limits(512, std::time::Duration::ZERO);
-    request::Otlp::new(what, route, limits, &the_resource()).assemble(items).unwrap()
+    request::Otlp::new(what, route, limits(512, std::time::Duration::ZERO))
+}
+
+pub(super) fn body(what: What, protocol: Protocol, items: &[Item]) -> Body {
+    destination(what, protocol).assemble(items).unwrap()
 }
 
 pub(super) fn as_protobuf(spans: &[FinishedSpan], options: &EncodeOptions) -> Vec<u8> {
-    let items: Vec<_> = spans.iter().map(|span| Item::new(protobuf::span(&encode(span, options)))).collect();
+    let origin = origin(Protocol::Protobuf);
+    let items: Vec<_> =
+        spans.iter().map(|span| origin.item(&protobuf::span(&encode(span, options)))).collect();
     body(What::Spans, Protocol::Protobuf, &items).bytes
 }
 
 pub(super) fn as_json(spans: &[FinishedSpan], options: &EncodeOptions) -> Vec<u8> {
-    let items: Vec<_> = spans.iter().map(|span| Item::new(json::span(&encode(span, options)))).collect();
+    let origin = origin(Protocol::Json);
+    let items: Vec<_> = spans.iter().map(|span| origin.item(&json::span(&encode(span, options)))).collect();
     body(What::Spans, Protocol::Json, &items).bytes
 }
 
@@ -119,9 +131,11 @@ fn the_metrics_are_as_written_down_and_the_same_in_both_encodings() {
         for span in &whole_run() {
             metrics.record(span);
         }
-        let jsons: Vec<_> = metrics.export(9_000_000_000, json::metric).into_iter().map(Item::new).collect();
-        let binaries: Vec<_> =
-            metrics.export(9_000_000_000, protobuf::metric).into_iter().map(Item::new).collect();
+        let items = |protocol, written: Vec<Vec<u8>>| -> Vec<_> {
+            written.iter().map(|metric| origin(protocol).item(metric)).collect()
+        };
+        let jsons = items(Protocol::Json, metrics.export(9_000_000_000, json::metric));
+        let binaries = items(Protocol::Protobuf, metrics.export(9_000_000_000, protobuf::metric));
         let (in_json, in_protobuf) =
             (body(What::Metrics, Protocol::Json, &jsons), body(What::Metrics, Protocol::Protobuf, &binaries));
         if aggregation == Aggregation::Explicit {
@@ -136,7 +150,10 @@ fn the_metrics_are_as_written_down_and_the_same_in_both_encodings() {
 
 #[test]
 fn the_content_types_are_exact() {
-    let item = [Item::new(protobuf::span(&encode(&whole_run()[0], &options())))];
-    assert_eq!(body(What::Spans, Protocol::Protobuf, &item).content_type, "application/x-protobuf");
-    assert_eq!(body(What::Spans, Protocol::Json, &item).content_type, "application/json");
+    for (protocol, content_type) in
+        [(Protocol::Protobuf, "application/x-protobuf"), (Protocol::Json, "application/json")]
+    {
+        let item = [origin(protocol).item(b"")];
+        assert_eq!(body(What::Spans, protocol, &item).content_type, content_type);
+    }
 }

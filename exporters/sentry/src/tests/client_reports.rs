@@ -1,6 +1,6 @@
 //! The account of losses.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use charm_telemetry_core::DropReason;
 use charm_telemetry_core::delivery::Item;
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::payloads::envelope_of;
 use super::strict::Envelope;
 use crate::client_report::{Discard, reason, report};
+use crate::losses::{PERIOD, Sums};
 use crate::rate_limits::Category;
 
 #[test]
@@ -41,4 +42,23 @@ fn every_reason_has_one_of_sentry_s_names_and_a_report_of_all_of_them_is_small()
 #[test]
 fn an_item_that_is_no_loss_is_an_error() {
     assert!(report(&[Item::new(b"hello".to_vec())], UNIX_EPOCH).is_err());
+}
+
+#[test]
+fn however_much_is_lost_few_items_tell_of_it_and_nothing_is_forgotten() {
+    let (mut sums, start) = (Sums::default(), Instant::now());
+    let mut items = sums.add("send_error", Category::Span, 1, start);
+    assert_eq!(items.len(), 1, "the first is told at once");
+    for millis in 0..18_652 {
+        let now = start + Duration::from_millis(millis);
+        let category = if millis % 2 == 0 { Category::Span } else { Category::Error };
+        items.extend(sums.add("send_error", category, 1, now));
+    }
+    assert_eq!(items.len(), 1, "the others wait for company");
+    items.extend(sums.add("network_error", Category::Span, 5, start + PERIOD));
+    assert_eq!(items.len(), 4, "one for each kind and reason");
+    let report: Value = serde_json::from_slice(&report(&items, UNIX_EPOCH).unwrap()).unwrap();
+    let discards = report["discarded_events"].as_array().unwrap();
+    let lost: u64 = discards.iter().map(|discard| discard["quantity"].as_u64().unwrap()).sum();
+    assert_eq!(lost, 18_653 + 5);
 }

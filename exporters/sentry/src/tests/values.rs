@@ -1,9 +1,11 @@
 //! The time of sending, and the headers of a request.
 
 use charm_telemetry_core::delivery::HeaderText;
+use charm_telemetry_core::trace::TelemetrySettings;
 
 use crate::Dsn;
 use crate::destination::rfc3339;
+use crate::profile::Profile;
 use crate::request::request;
 
 #[test]
@@ -35,4 +37,12 @@ fn the_keys_are_in_one_secret_header() {
         )
     );
     assert!(!format!("{request:?}").contains("sesame"));
+}
+
+#[test]
+fn a_tag_never_stands_under_a_name_that_sentry_reads() {
+    let mut settings = TelemetrySettings::default();
+    settings.tags = "gen_ai.usage.input_tokens=many,sentry.op=x,agent=y,team=search".parse().unwrap();
+    let profile = Profile::new(None, "test", &settings, 1.0);
+    assert_eq!(profile.tags, [("team".to_owned(), "search".to_owned())]);
 }
