@@ -106,12 +106,6 @@ pub struct LineAssembler {
 }
 
 /// With the default limits.
-impl Default for LineAssembler {
-    fn default() -> Self {
-        Self::new(LineLimits::default())
-    }
-}
-
 impl LineAssembler {
     /// An assembler at the start of a stream.
     pub fn new(limits: LineLimits) -> Self {

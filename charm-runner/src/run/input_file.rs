@@ -103,12 +103,18 @@ fn run_file_of(name: &Path) -> Option<PathBuf> {
 /// Removes what a run has left behind that was killed.
 fn remove_if_abandoned(name: &Path) {
     let Some(target) = run_file_of(name) else { return };
-    let is_in_use =
-        File::open(&target).is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_err());
-    if !is_in_use {
+    // Held to the end: of two that start now, one removes.
+    let lock = match File::open(&target) {
+        Ok(file) if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() => Some(file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        // A run has it, or it is somebody else's.
+        _ => return,
+    };
+    if run_file_of(name).as_ref() == Some(&target) {
         remove(name);
         remove(&target);
     }
+    drop(lock);
 }
 
 fn remove(path: &Path) {

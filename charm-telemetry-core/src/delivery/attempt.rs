@@ -78,7 +78,11 @@ impl Attempt {
         const PATIENCE: Duration = Duration::from_secs(2);
         let destination = self.destination.clone();
         let greeting = by_vendor(&self.shared, "`greeting`", move || destination.greeting());
-        let Some(request) = greeting.await.flatten() else { return };
+        let greeting = tokio::select! {
+            greeting = greeting => greeting.flatten(),
+            () = self.shared.out_of_time() => None,
+        };
+        let Some(request) = greeting else { return };
         let timeout = self.shared.config.request_timeout.min(PATIENCE);
         let answer = self.transport.send(WireRequest { request, body: Vec::new() }, timeout);
         let answer = tokio::select! {
@@ -86,7 +90,12 @@ impl Attempt {
             () = self.shared.out_of_time() => None,
         };
         let destination = self.destination.clone();
-        by_vendor(&self.shared, "`greeted`", move || destination.greeted(answer.as_ref())).await;
+        let greeted = by_vendor(&self.shared, "`greeted`", move || destination.greeted(answer.as_ref()));
+        tokio::select! {
+            biased;
+            _ = greeted => {}
+            () = self.shared.out_of_time() => {}
+        }
     }
 
     /// Sends a part until it has an answer that means something.

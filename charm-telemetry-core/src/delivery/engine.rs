@@ -95,11 +95,11 @@ impl Engine {
 
     /// Serves the destination until it is shut down.
     pub(super) async fn run(mut self) {
+        tokio::spawn(watch(self.shared.clone()));
         self.adopt().await;
         let spiller =
             Spiller { shared: self.shared.clone(), spool: self.spool.clone(), wall: self.wall.clone() };
         let spiller = tokio::spawn(spiller.run());
-        tokio::spawn(watch(self.shared.clone()));
         self.serve().await;
         self.finish().await;
         self.shared.wake();

@@ -147,7 +147,12 @@ impl Sender {
             let items = flight.items[range.clone()].to_vec();
             let destination = self.attempt.destination().clone();
             // A panic of the vendor's code changes nothing here: the loss is counted already.
-            by_vendor(&self.shared, "`dropped`", move || destination.dropped(&items, reason)).await;
+            let told = by_vendor(&self.shared, "`dropped`", move || destination.dropped(&items, reason));
+            tokio::select! {
+                biased;
+                _ = told => {}
+                () = self.shared.out_of_time() => {}
+            }
         }
         let last = self.shared.lock().last_error.clone();
         let because = last.map_or_else(String::new, |error| format!(" after: {error}"));

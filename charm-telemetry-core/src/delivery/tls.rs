@@ -1,6 +1,7 @@
 //! Whom we trust.
 //!
-//! Rule: the bundled roots and what `SSL_CERT_FILE` names, or what one destination names, never the system's; ring, never a library of the system.
+//! Rule: the bundled roots and what `SSL_CERT_FILE` names, or what one destination names, never the system's; ring, never
+//! a library of the system.
 
 use std::env;
 use std::fs;

@@ -28,6 +28,9 @@ impl Spool {
     /// The oldest batch. It is held: neither the caps nor its age remove it until it is removed or put down. `Err`:
     /// nothing in it could be read, and it is set aside. `None`: there is none, or none before [`Self::read_at`].
     pub(crate) fn load_first(&mut self) -> Option<Result<Loaded, Loss>> {
+        if self.read_at.is_some_and(|at| Instant::now() < at) {
+            return None;
+        }
         let (&key, entry) = self.index.first_key_value()?;
         let is_ours = self.dirs[key.dir].is_still_ours(&*self.fs, &self.settings.address);
         let path = self.path(key, &entry.name);
@@ -66,8 +69,9 @@ impl Spool {
         const MOST_TRIES: u8 = 5;
         let Some(entry) = self.index.get_mut(&key) else { return false };
         entry.failed_reads += 1;
-        self.read_at = Some(Instant::now() + RETRY);
-        entry.failed_reads < MOST_TRIES
+        let again = entry.failed_reads < MOST_TRIES;
+        self.read_at = again.then(|| Instant::now() + RETRY);
+        again
     }
 
     /// A file counts for the items that are whole, whatever was said of it before. A damaged one is set aside when

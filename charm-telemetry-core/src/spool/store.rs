@@ -168,6 +168,8 @@ impl Spool {
     /// Lets go of everything: whoever comes next, in this process or in another, takes over what is left.
     pub(crate) fn let_go(&mut self) {
         self.sweep();
+        // What is left of them is the next owner's.
+        self.leftovers = Leftovers::default();
         self.index.clear();
         (self.own, self.held, self.bytes) = (None, None, 0);
         for dir in std::mem::take(&mut self.dirs) {

@@ -3,6 +3,7 @@
 //! Rule: a key is there once, and nothing of a bad list is used in silence.
 
 use std::fmt;
+use std::io::{self, Write as _};
 use std::str::FromStr;
 
 /// Longest key and longest value, in characters: the least that the vendors take.
@@ -73,9 +74,10 @@ impl Tags {
         let (reserved, free): (Vec<_>, Vec<_>) =
             self.0.iter().cloned().partition(|(key, _)| is_reserved(key));
         for (key, _) in reserved {
-            eprintln!(
+            drop(writeln!(
+                io::stderr(),
                 "charm: {exporter}: the tag `{key}` is not sent: the name has a meaning there; take another"
-            );
+            ));
         }
         Self(free)
     }

@@ -20,6 +20,7 @@ pub(super) fn with_parts_counted_in(usage: TokenUsage) -> TokenUsage {
     if (input_tokens, output_tokens) == (usage.input_tokens, usage.output_tokens) {
         return usage;
     }
-    let total_tokens = input_tokens.zip(output_tokens).map(|(input, output)| input.saturating_add(output));
+    let sum = input_tokens.zip(output_tokens).map(|(input, output)| input.saturating_add(output));
+    let total_tokens = sum.or(usage.total_tokens);
     TokenUsage { input_tokens, output_tokens, total_tokens, ..usage }
 }

@@ -2,6 +2,7 @@
 //!
 //! Rule: nothing goes out before the first event of a run: whoever only checks the configuration sends nothing.
 
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use charm_telemetry_core::delivery::{Delivery, DeliveryError};
@@ -66,7 +67,10 @@ impl DatadogExporter {
         if self.line.is_none() {
             let Some(settings) = self.settings.clone() else {
                 if !std::mem::replace(&mut self.told, true) {
-                    eprintln!("charm: datadog: nothing is sent: `DD_LLMOBS_ENABLED` says so");
+                    drop(writeln!(
+                        io::stderr(),
+                        "charm: datadog: nothing is sent: `DD_LLMOBS_ENABLED` says so"
+                    ));
                 }
                 return Ok(None);
             };

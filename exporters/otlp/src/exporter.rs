@@ -2,6 +2,7 @@
 //!
 //! Rule: nothing here waits for the network, but `finish`, and that no longer than it may.
 
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -132,10 +133,10 @@ impl Otlp {
         let written = self.resource_attributes.as_deref();
         let (resource, fault) = resource(self.service_name.as_deref(), written, &settings, &instance);
         if let Some(fault) = fault {
-            eprintln!("charm: otlp: `OTEL_RESOURCE_ATTRIBUTES` is not used: {fault}");
+            drop(writeln!(io::stderr(), "charm: otlp: `OTEL_RESOURCE_ATTRIBUTES` is not used: {fault}"));
         }
         for note in &self.sender.plan.notes {
-            eprintln!("charm: otlp: {note}");
+            drop(writeln!(io::stderr(), "charm: otlp: {note}"));
         }
         let spans = self.sender.plan.spans.clone().map(|route| self.start_spans(route, &resource));
         let metrics = self.sender.plan.metrics.clone().map(|route| self.start_metrics(route, &resource));

@@ -1,7 +1,6 @@
-# A process that the agent forked, or another one that its handler came to. It shares the pipe with the others: each frame is one write, or parts that say whose they are.
+# A process that the agent forked, or another one that its handler came to. It shares the pipe with the others: each frame
+# is one write, or parts that say whose they are.
 # The one rule: what such a process says of the agent arrives, or it is told that it does not; its result is not the run's.
-if "send_frame" not in globals():
-    send_frame = send
 lock, busy, mark, is_cut_off = RLock(), False, "h%d." % os.getpid(), False
 late.clear()
 number = os.getpid().to_bytes(4, "little")
@@ -14,9 +13,11 @@ def identity(file):
         return None
 
 
-# As they are now: a daemon closes all its files, and others come in their place.
-ours = identity(pipe) if pipe >= 0 else None
-home = identity(1)
+# As they were before the first fork: a daemon closes all its files, and others come in their place.
+if "send_frame" not in globals():
+    send_frame = send
+    ours = identity(pipe) if pipe >= 0 else None
+    home = identity(1)
 
 
 def send(kind, payload):
