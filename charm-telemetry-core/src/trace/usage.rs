@@ -20,7 +20,6 @@ pub(super) fn with_parts_counted_in(usage: TokenUsage) -> TokenUsage {
     if (input_tokens, output_tokens) == (usage.input_tokens, usage.output_tokens) {
         return usage;
     }
-    let sum = input_tokens.zip(output_tokens).map(|(input, output)| input.saturating_add(output));
-    let total_tokens = sum.or(usage.total_tokens);
+    let total_tokens = input_tokens.zip(output_tokens).map(|(input, output)| input.saturating_add(output));
     TokenUsage { input_tokens, output_tokens, total_tokens, ..usage }
 }
