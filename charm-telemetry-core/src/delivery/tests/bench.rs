@@ -187,6 +187,32 @@ impl Destination for TestDestination {
     }
 }
 
+/// Of a destination whose first field is a [`TestDestination`]: all but `assemble`, as that has it.
+macro_rules! else_as_the_double {
+    () => {
+        fn name(&self) -> &str {
+            self.0.name()
+        }
+
+        fn identity(&self) -> String {
+            self.0.identity()
+        }
+
+        fn limits(&self) -> crate::delivery::Limits {
+            self.0.limits()
+        }
+
+        fn encoding(&self) -> crate::delivery::Encoding {
+            self.0.encoding()
+        }
+
+        fn request(&self, sending: &crate::delivery::Sending<'_>) -> crate::delivery::Request {
+            self.0.request(sending)
+        }
+    };
+}
+pub(super) use else_as_the_double;
+
 /// The items as a JSON array.
 pub(super) fn join(items: &[Item]) -> Vec<u8> {
     let texts: Vec<_> = items.iter().map(|item| String::from_utf8_lossy(item.bytes())).collect();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::bench::{HOUR, Receiver, Setup, TestDestination, lost};
+use super::bench::{HOUR, Receiver, Setup, TestDestination, else_as_the_double, lost};
 use super::simulated_disk::{SimulatedDisk, Step};
 use crate::delivery::{
     Body, Delivery, DeliveryConfig, DeliveryHandle, DeliveryNotice, Destination, EncodeError, Item, Limits,
@@ -18,28 +18,10 @@ use crate::{Environment, HookContext, HookResult, Manager, Notice, RawValue, Tel
 struct Mourner(TestDestination, Arc<Mutex<HashMap<DropReason, u64>>>, bool);
 
 impl Destination for Mourner {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn identity(&self) -> String {
-        self.0.identity()
-    }
-
-    fn limits(&self) -> Limits {
-        self.0.limits()
-    }
+    else_as_the_double!();
 
     fn assemble(&self, items: &[Item]) -> Result<Body, EncodeError> {
         self.0.assemble(items)
-    }
-
-    fn encoding(&self) -> crate::delivery::Encoding {
-        self.0.encoding()
-    }
-
-    fn request(&self, sending: &Sending<'_>) -> Request {
-        self.0.request(sending)
     }
 
     fn wants_dropped(&self) -> bool {

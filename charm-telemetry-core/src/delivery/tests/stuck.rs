@@ -4,10 +4,8 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver as Waits, Sender as LetGo, channel};
 use std::time::Duration;
 
-use super::bench::{Bench, HOUR, Receiver, Setup, TestDestination, payload};
-use crate::delivery::{
-    Body, DeliveryState, Destination, EncodeError, Encoding, Item, Limits, NoticeKind, Request, Sending,
-};
+use super::bench::{Bench, HOUR, Receiver, Setup, TestDestination, else_as_the_double, payload};
+use crate::delivery::{Body, DeliveryState, Destination, EncodeError, Item, NoticeKind};
 
 const FIVE_MINUTES: Duration = Duration::from_mins(5);
 const ALMOST: Duration = Duration::from_secs(298);
@@ -25,17 +23,7 @@ impl Hangs {
 }
 
 impl Destination for Hangs {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn identity(&self) -> String {
-        self.0.identity()
-    }
-
-    fn limits(&self) -> Limits {
-        self.0.limits()
-    }
+    else_as_the_double!();
 
     fn assemble(&self, items: &[Item]) -> Result<Body, EncodeError> {
         if items.iter().any(|item| item.bytes() == payload(5).as_bytes())
@@ -45,14 +33,6 @@ impl Destination for Hangs {
             let _ = waits.recv();
         }
         self.0.assemble(items)
-    }
-
-    fn encoding(&self) -> Encoding {
-        Encoding::Identity
-    }
-
-    fn request(&self, sending: &Sending<'_>) -> Request {
-        self.0.request(sending)
     }
 }
 

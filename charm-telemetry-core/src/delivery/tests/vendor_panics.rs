@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::bench::{Bench, HOUR, Receiver, Setup, TestDestination, lost};
+use super::bench::{Bench, HOUR, Receiver, Setup, TestDestination, else_as_the_double, lost};
 use crate::delivery::{
     Body, Destination, Disposition, EncodeError, Encoding, Item, NoticeKind, Request, Response, Sending,
 };
@@ -216,28 +216,10 @@ async fn a_panic_when_the_destination_ends_comes_after_the_books_are_closed_and_
 struct Lingering(TestDestination, std::sync::Mutex<mpsc::Receiver<()>>);
 
 impl Destination for Lingering {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn identity(&self) -> String {
-        self.0.identity()
-    }
-
-    fn limits(&self) -> Limits {
-        self.0.limits()
-    }
+    else_as_the_double!();
 
     fn assemble(&self, items: &[Item]) -> Result<Body, EncodeError> {
         self.0.assemble(items)
-    }
-
-    fn encoding(&self) -> Encoding {
-        Encoding::Identity
-    }
-
-    fn request(&self, sending: &Sending<'_>) -> Request {
-        self.0.request(sending)
     }
 }
 
