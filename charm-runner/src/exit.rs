@@ -52,9 +52,7 @@ impl Exit {
             Self::Signal(signal) => 128 | signal,
         }
     }
-}
 
-impl Exit {
     /// How a command ends whose result was written to stdout, or was not.
     pub(crate) fn of_printing(printed: io::Result<()>) -> Self {
         match printed {

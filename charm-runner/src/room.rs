@@ -12,15 +12,13 @@ const SAFE_WRITE: usize = 4096;
 
 /// Writes the beginning of `bytes`: as much as surely fits. `Ok(0)`: there was no room within `patience`.
 pub(crate) fn write_some(fd: BorrowedFd<'_>, bytes: &[u8], patience: &Timespec) -> Result<usize, Errno> {
-    if has_room(fd, patience)? { write_now(fd, bytes) } else { Ok(0) }
+    if !has_room(fd, patience)? {
+        return Ok(0);
+    }
+    rustix::io::write(fd, &bytes[..bytes.len().min(SAFE_WRITE)])
 }
 
 /// Waits for room.
 pub(crate) fn has_room(fd: BorrowedFd<'_>, patience: &Timespec) -> Result<bool, Errno> {
     Ok(poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::OUT)], Some(patience))? > 0)
-}
-
-/// Writes the beginning of `bytes` where there is room.
-pub(crate) fn write_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
-    rustix::io::write(fd, &bytes[..bytes.len().min(SAFE_WRITE)])
 }

@@ -47,7 +47,7 @@ impl Collected {
         }
     }
 
-    /// All of it without secrets, and how many bytes of its end are missing.
+    /// All of it as it is, or, if its end is missing, the beginning without secrets; and how many bytes are missing.
     pub(super) fn into_text(mut self, redactor: &Redactor) -> (String, u64) {
         self.settle_start();
         if self.missing == 0 {

@@ -110,7 +110,13 @@ fn move_into_place(partial: &Path, folder: &Path, replaced: Occupant) -> io::Res
     let old = tempfile::Builder::new().prefix(".charm-image-old-").tempdir_in(parent(folder))?;
     let aside = old.path().join("old");
     fs::rename(folder, &aside)?;
-    fs::rename(partial, folder).or_else(|error| fs::rename(&aside, folder).and(Err(error)))
+    let Err(error) = fs::rename(partial, folder) else { return Ok(()) };
+    if fs::rename(&aside, folder).is_ok() {
+        return Err(error);
+    }
+    // Better in an odd place than gone.
+    let kept = old.keep().join("old");
+    Err(io::Error::new(error.kind(), format!("{error}; what was there is in `{}`", kept.display())))
 }
 
 /// The folder above; of a bare name, the current one.

@@ -31,7 +31,12 @@ def passed_on():
     if shared is None:
         from marshal import dumps
 
-        shared = os.memfd_create("charm-bridge")
+        try:
+            shared = os.memfd_create("charm-bridge")
+        except AttributeError:  # A Python that was built for an older C library.
+            from tempfile import TemporaryFile
+
+            shared = os.dup(TemporaryFile().fileno())
         left = memoryview(dumps({"parts": request["parts"], "adapter": request["adapter"]}))
         while left:
             left = left[os.write(shared, left) :]

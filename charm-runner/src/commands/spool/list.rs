@@ -11,9 +11,10 @@ use charm_telemetry_core::spool::{SpoolContents, SpoolFile, SpoolStatus};
 use serde::Serialize;
 
 use super::place::Place;
-use super::table::{age, count, size, table};
+use super::table::{age, size, table};
 use crate::cli::SpoolListArgs;
 use crate::exit::Exit;
+use crate::plural::counted_as;
 
 /// Everything in a spool.
 #[derive(Serialize)]
@@ -156,7 +157,7 @@ fn rows_of_waiting(waiting: &[Waiting<'_>]) -> Vec<Vec<String>> {
         let address = group.address.unwrap_or("?");
         let damaged = match group.damaged_items {
             0 => String::new(),
-            damaged => format!(" ({} damaged)", count(damaged, "more item is", "more items are")),
+            damaged => format!(" ({} damaged)", counted_as(damaged, "more item is", "more items are")),
         };
         let note = if group.in_use { " (a process that runs sends it)" } else { "" };
         vec![

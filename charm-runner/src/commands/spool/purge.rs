@@ -10,9 +10,10 @@ use charm_telemetry_core::spool::{self, SpoolFile, SpoolStatus};
 use super::items;
 use super::list::age_of;
 use super::place::Place;
-use super::table::{count, size};
+use super::table::size;
 use crate::cli::SpoolPurgeArgs;
 use crate::exit::Exit;
+use crate::plural::{counted, counted_as};
 use crate::stderr::{pass_on, say};
 
 pub(super) fn purge(arguments: &SpoolPurgeArgs) -> Result<Exit, Exit> {
@@ -21,7 +22,7 @@ pub(super) fn purge(arguments: &SpoolPurgeArgs) -> Result<Exit, Exit> {
     let (in_use, free): (Vec<_>, Vec<_>) =
         place.files()?.into_iter().filter(meant).partition(|file| file.in_use);
     if !in_use.is_empty() {
-        let files = count(in_use.len() as u64, "file belongs", "files belong");
+        let files = counted_as(in_use.len() as u64, "file belongs", "files belong");
         say(format_args!("left alone: {files} to a process that runs"));
     }
     if free.is_empty() {
@@ -38,7 +39,7 @@ pub(super) fn purge(arguments: &SpoolPurgeArgs) -> Result<Exit, Exit> {
     })?;
     let printed = super::super::print(format!("Deleted {}.\n", described(&gone)).as_bytes());
     if gone.len() < free.len() {
-        let left = count((free.len() - gone.len()) as u64, "file", "files");
+        let left = counted((free.len() - gone.len()) as u64, "file");
         say(format_args!("{left} could not be deleted, or a process has taken them over meanwhile"));
         return Ok(Exit::Internal);
     }
@@ -78,11 +79,11 @@ fn described(files: &[SpoolFile]) -> String {
         files.iter().partition(|file| file.status == SpoolStatus::Waiting);
     let mut parts = Vec::new();
     if !waiting.is_empty() {
-        let batches = count(waiting.len() as u64, "batch", "batches");
-        parts.push(format!("{batches} with {}", count(items(waiting), "item", "items")));
+        let batches = counted_as(waiting.len() as u64, "batch", "batches");
+        parts.push(format!("{batches} with {}", counted(items(waiting), "item")));
     }
     if !aside.is_empty() {
-        let files = count(aside.len() as u64, "file that was", "files that were");
+        let files = counted_as(aside.len() as u64, "file that was", "files that were");
         parts.push(format!("{files} set aside"));
     }
     let mut names: Vec<_> = files.iter().map(|file| file.destination.as_str()).collect();

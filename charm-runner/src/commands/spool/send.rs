@@ -11,9 +11,9 @@ use charm_telemetry_core::{Manager, ManagerBuilder, OnError, Resumption};
 
 use super::items;
 use super::place::Place;
-use super::table::count;
 use crate::cli::SpoolSendArgs;
 use crate::exit::Exit;
+use crate::plural::{counted, counted_as};
 use crate::stderr::say;
 
 /// How often progress is told.
@@ -27,7 +27,7 @@ pub(super) fn send(arguments: &SpoolSendArgs) -> Result<Exit, Exit> {
     let (ours, theirs): (Vec<_>, Vec<_>) =
         waiting(arguments, &place)?.into_iter().partition(|file| !file.in_use);
     if !theirs.is_empty() {
-        let items = count(items(&theirs), "item", "items");
+        let items = counted(items(&theirs), "item");
         say(format_args!("{items} in the spool of a process that runs: that one sends them"));
     }
     let mut names: BTreeSet<_> = arguments.exporters.iter().cloned().collect();
@@ -99,7 +99,7 @@ fn progress(report: &DeliveryReport) -> String {
         "{}: {} of {} sent",
         report.destination,
         outcomes.delivered,
-        count(outcomes.adopted + outcomes.accepted, "item", "items")
+        counted(outcomes.adopted + outcomes.accepted, "item")
     )
 }
 
@@ -120,7 +120,7 @@ fn conclude(arguments: &SpoolSendArgs, place: &Place) -> Result<Exit, Exit> {
         let address = address.as_deref().unwrap_or("an address that is not known");
         say(format_args!(
             "{destination}: {} left, for {address}",
-            count(items(here), "item is", "items are")
+            counted_as(items(here), "item is", "items are")
         ));
     }
     if left.is_empty() && reports.iter().all(is_done) { Ok(printed) } else { Ok(Exit::Unsent) }

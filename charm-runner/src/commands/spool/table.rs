@@ -46,11 +46,6 @@ pub(super) fn age(age: Duration) -> String {
     largest.map_or_else(|| format!("{seconds}s"), |(length, unit)| format!("{}{unit}", seconds / length))
 }
 
-/// `1 item`, `2 items`.
-pub(super) fn count(number: u64, noun: &str, plural: &str) -> String {
-    format!("{number} {}", if number == 1 { noun } else { plural })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

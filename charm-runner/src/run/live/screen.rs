@@ -20,6 +20,8 @@ const MOMENT: Duration = Duration::from_millis(50);
 
 const AS_TIMESPEC: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
+const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+
 /// The pause after a terminal that said it had room and then had none.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -88,7 +90,8 @@ impl Screen {
         // Held for this write alone, so that stderr never waits for a terminal that was stopped.
         let mut cursor = cursor::shared();
         let written = match cursor.as_ref().map_or(0, |cursor| cursor.is_there(next)) {
-            0 => room::write_now(terminal, next),
+            // Asked again: stderr may have taken the room, and waits for the cursor as long as we hold it.
+            0 => room::write_some(terminal, next, &AT_ONCE),
             count => Ok(count),
         };
         if let Some(cursor) = &mut cursor {
