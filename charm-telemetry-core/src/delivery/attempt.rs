@@ -186,9 +186,11 @@ impl Attempt {
             }
             Disposition::PartlyRejected { rejected, reason } => {
                 let reason = excerpt(&Response::new(200).with_body(reason), request);
-                let message =
-                    format!("the receiver refused {rejected} of {} items: {reason}", part.items.len());
-                self.shared.notice(NoticeKind::Dropped, &message);
+                let what = match part.items.len() {
+                    1 => "the item".to_owned(),
+                    sent => format!("{rejected} of {sent} items"),
+                };
+                self.shared.notice(NoticeKind::Dropped, &format!("the receiver refused {what}: {reason}"));
                 Verdict::Delivered { rejected, wait: Duration::ZERO }
             }
             Disposition::RetryAfter(wish) => {

@@ -9,7 +9,7 @@ use std::process::Command;
 use serde::Deserialize;
 
 use crate::error::{RunnerError, plain};
-use crate::interrupt;
+use crate::program;
 
 /// The answer of `cargo metadata`, as far as it is used.
 #[derive(Debug, Clone, Deserialize)]
@@ -111,7 +111,7 @@ pub(crate) fn command() -> Command {
 fn metadata(folder: &Path, flags: &[&str]) -> Result<Metadata, String> {
     let mut command = command();
     command.args(["metadata", "--quiet", "--format-version", "1"]).args(flags).current_dir(folder);
-    let output = interrupt::output(&mut command)
+    let output = program::output(&mut command)
         .map_err(|error| format!("cannot start cargo in `{}`: {}", folder.display(), plain(&error)))?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());

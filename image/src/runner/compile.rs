@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use super::cargo;
 use super::generate::Generated;
 use crate::error::{RunnerError, plain};
-use crate::interrupt::{Program, Reach};
+use crate::program::{Program, Reach};
 use crate::progress::Progress;
 
 /// The path of the binary.
