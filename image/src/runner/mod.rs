@@ -6,6 +6,7 @@ mod cargo;
 mod check;
 mod compile;
 mod crate_manifest;
+mod features;
 mod generate;
 mod graph;
 mod links;
