@@ -168,8 +168,10 @@ fn a_wrong_wish_is_refused_before_anything_is_compiled() {
     let mine = ExporterCrate::sound(folder.path(), "test-exporter", "counter");
     let twice = mine.with();
     let wrong_name = format!("other={}", mine.folder.display());
+    let a_file = format!("{}/Cargo.toml", mine.with());
     for (args, expected) in [
         (vec!["--with", "absent=/nonexistent"], "`--with absent=/nonexistent`: there is no such folder"),
+        (vec!["--with", &a_file], "there is no such folder; name the folder of the crate's `Cargo.toml`"),
         (vec!["--with", &twice, "--with", &twice], "`--with test-exporter` is given twice"),
         (vec!["--with", &wrong_name], "the crate there is `test-exporter`; write `--with test-exporter="),
         (

@@ -34,18 +34,23 @@ pub(super) struct GitReference {
 
 /// Looks from the current folder; answers with the folder where cargo builds to.
 pub(super) fn find(named: Option<&Path>) -> Result<(RunnerSource, PathBuf), RunnerError> {
-    let here = std::env::current_dir().map_err(|error| RunnerError::Source(error.to_string()))?;
-    let workspace = cargo::members(&here).map_err(|error| {
-        RunnerError::Source(format!(
-            "an image is built inside of a Cargo workspace, and this folder is in none:\n{error}"
-        ))
-    })?;
+    let workspace = workspace_here()?;
     let target = workspace.target_directory.clone();
     let source = match named {
         Some(folder) => in_folder(folder)?,
-        None => in_workspace(&workspace, &here)?,
+        None => in_workspace(&workspace)?,
     };
     Ok((source, target))
+}
+
+/// The workspace that the current folder is in.
+pub(super) fn workspace_here() -> Result<Metadata, RunnerError> {
+    let here = std::env::current_dir().map_err(|error| RunnerError::Source(error.to_string()))?;
+    cargo::members(&here).map_err(|error| {
+        RunnerError::Source(format!(
+            "an image is built inside of a Cargo workspace, and this folder is in none:\n{error}"
+        ))
+    })
 }
 
 fn in_folder(folder: &Path) -> Result<RunnerSource, RunnerError> {
@@ -62,12 +67,12 @@ fn in_folder(folder: &Path) -> Result<RunnerSource, RunnerError> {
     member(&metadata).ok_or_else(|| missing(""))
 }
 
-fn in_workspace(workspace: &Metadata, here: &Path) -> Result<RunnerSource, RunnerError> {
+fn in_workspace(workspace: &Metadata) -> Result<RunnerSource, RunnerError> {
     if let Some(source) = member(workspace) {
         return Ok(source);
     }
     let lock = workspace.workspace_root.join("Cargo.lock");
-    let graph = cargo::graph(here, None)?;
+    let graph = cargo::graph(&workspace.workspace_root, None)?;
     let package = |name: &str| graph.packages.iter().find(|package| package.name == name);
     if let Some(runner) = package(RUNNER) {
         return Ok(RunnerSource { place: place_of(runner, &runner.version), lock });
