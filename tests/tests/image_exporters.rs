@@ -114,6 +114,10 @@ fn a_crate_for_another_core_is_told() {
     assert!(error.starts_with("more than one `charm-telemetry-core` would be compiled in"), "{error}");
     assert!(error.contains("charm-telemetry-core 9.0.0 is used by `test-exporter`"), "{error}");
     assert!(!said.stderr.contains("Compiling"), "it is told before anything is compiled");
+    mine.replace("Cargo.toml", "{ path = \"../charm-telemetry-core\" }", "\"9\"");
+    let said = build(&["--with", &mine.with()], &[("CARGO_NET_OFFLINE", "true")]);
+    let expected = "`test-exporter` is for `charm-telemetry-core` ^9, and the runner has 0.1.";
+    assert!(said.error().starts_with(expected), "{}", said.error());
 }
 
 #[test]

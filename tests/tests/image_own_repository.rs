@@ -135,6 +135,7 @@ fn a_repository_that_names_the_house_by_a_branch_of_git_has_the_runner_of_the_co
     assert_eq!(generated.sources("charm-runner"), [source(&first)]);
     // The branch moves on; what the lock file says stays.
     house.commit("another");
+    AuthorRepository::of_git(&home.path().join("of somebody else"), &place).resolve();
     let manifest = home.path().join("charm.yaml");
     fs::write(&manifest, "runtime: {telemetry: [otlp, sink]}\n").unwrap();
     let manifest = manifest.display().to_string();

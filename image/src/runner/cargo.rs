@@ -41,6 +41,8 @@ pub(crate) type Features = BTreeMap<String, Vec<String>>;
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Dependency {
     pub(crate) name: String,
+    /// The versions that fit.
+    pub(crate) req: String,
     pub(crate) path: Option<PathBuf>,
     pub(crate) kind: Option<String>,
 }

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::cargo::{self, Metadata, Package};
 use super::crate_manifest::CrateManifest;
-use super::features;
 use super::graph::Graph;
 use super::links::Links;
 use super::request::{RunnerRequest, WithCrate, WithSource};
 use super::source::{Place, RUNNER, RunnerSource};
+use super::{features, fit};
 use crate::error::{ImageError, OutputError, RequestError, RunnerError};
 
 /// A crate ready to be compiled.
@@ -29,6 +29,7 @@ pub(super) fn generate(
 ) -> Result<Generated, ImageError> {
     refuse_twins(&request.with)?;
     let local = local_packages(source, request)?;
+    fit::check(source, &local)?;
     let links = Links::of(&local)?;
     let features = features::wanted(folder, source, request, target)?;
     let manifest = CrateManifest { source, request, links: &links, local: &local, features }.text();

@@ -7,6 +7,7 @@ mod check;
 mod compile;
 mod crate_manifest;
 mod features;
+mod fit;
 mod generate;
 mod graph;
 mod links;

@@ -55,15 +55,30 @@ impl AuthorRepository {
         fs::write(path, text).unwrap();
     }
 
-    /// Runs its `xtask image` in one of its folders, without a network, with what earlier runs compiled.
+    /// Has cargo look at everything that it depends on, as it is today.
+    ///
+    /// # Panics
+    /// If cargo does not find it.
+    pub fn resolve(&self) {
+        let output = self.cargo(".", &["metadata", "--quiet", "--format-version", "1"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Runs its `xtask image` in one of its folders, without a network but with what earlier runs compiled.
     ///
     /// # Panics
     /// If cargo cannot be started.
     pub fn image(&self, at: &str, args: &[&str]) -> Output {
+        self.cargo(at, &[&["run", "--quiet", "--package", "xtask", "--", "image"], args].concat())
+    }
+
+    fn cargo(&self, at: &str, args: &[&str]) -> Output {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
-        command.args(["run", "--quiet", "--package", "xtask", "--", "image"]).args(args);
-        command.current_dir(self.folder.join(at)).env("CARGO_NET_OFFLINE", "true");
+        command.args(args);
+        // It may fetch from a folder, and nothing from anywhere else.
+        command.env("CARGO_HTTP_PROXY", "http://127.0.0.1:9").env("CARGO_NET_RETRY", "0");
+        command.current_dir(self.folder.join(at));
         command.env("CARGO_TARGET_DIR", root().join("target/image-test/author")).output().unwrap()
     }
 }
