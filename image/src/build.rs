@@ -166,8 +166,7 @@ impl Destination<'_> {
                 }
                 Output::Archive(file) => {
                     let step = self.progress.step(&format!("write {}", file.display()));
-                    // The list of contents: `image.tar` -> `image.cdx.json`.
-                    let beside = file.with_extension("cdx.json");
+                    let beside = output::beside(file);
                     let sbom = Some((beside.as_path(), self.sbom));
                     output::write_archive(self.image, &self.request.tags, file, sbom, &self.cache)?;
                     step.done("an archive for Docker, Podman and skopeo");

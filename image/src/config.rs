@@ -29,6 +29,9 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// What scratch has for a user: nobody's number, so that it is nobody's on the host.
 pub(crate) const SCRATCH_USER: &str = "65532:65532";
 
+/// How our layers begin to say what made them.
+pub(crate) const MAKER: &str = "cargo xtask image: ";
+
 /// A configuration under work.
 #[derive(Debug)]
 pub(crate) struct Config(Value);
@@ -38,9 +41,10 @@ impl Config {
         Self(config.clone())
     }
 
-    pub(crate) fn add_layer(&mut self, diff_id: &Digest, made_by: &str, time: Epoch) {
+    /// Adds a layer of ours.
+    pub(crate) fn add_layer(&mut self, diff_id: &Digest, what: &str, time: Epoch) {
         array(object(&mut self.0, "rootfs"), "diff_ids").push(json!(diff_id));
-        let history = json!({ "created": time.to_string(), "created_by": made_by });
+        let history = json!({ "created": time.to_string(), "created_by": format!("{MAKER}{what}") });
         array(self.root(), "history").push(history);
     }
 

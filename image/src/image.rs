@@ -71,7 +71,7 @@ impl Assembly {
 
     /// Puts a layer of ours on top.
     pub(crate) fn add(&mut self, layer: Layer, what: &'static str) {
-        self.config.add_layer(&layer.diff_id, &format!("cargo xtask image: {what}"), self.time);
+        self.config.add_layer(&layer.diff_id, what, self.time);
         let descriptor = Descriptor::of(self.family.gzip_layer(), &layer.gzip);
         self.layers.push(ImageLayer { descriptor, what: what.into(), own: Some(layer.gzip) });
     }

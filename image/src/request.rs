@@ -9,7 +9,7 @@ use crate::config::StartSettings;
 use crate::epoch::Epoch;
 use crate::error::RequestError;
 use crate::media::Family;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::platform::Platform;
 use crate::reference::Reference;
 use crate::runner::RunnerRequest;
@@ -75,7 +75,7 @@ impl ImageRequest {
                 "nowhere to put the image; add `--output oci:DIR`, `--output tar:FILE`, `--load` or `--push`"
                     .to_owned(),
             )),
-            () => Ok(()),
+            () => output::refuse_shared(&self.outputs, &self.base),
         }
     }
 }
