@@ -84,8 +84,10 @@ impl Config {
             set_variable(env, name, value);
         }
         let path = variable(env, "PATH").unwrap_or(DEFAULT_PATH).to_owned();
-        let others: Vec<_> = path.split(':').filter(|folder| *folder != BIN).collect();
-        set_variable(env, "PATH", &format!("{BIN}:{}", others.join(":")));
+        let others = path.split(':').filter(|folder| *folder != BIN).collect::<Vec<_>>().join(":");
+        // After a colon nothing means the current folder, where an agent could have another `charm`.
+        let joint = if others.is_empty() { "" } else { ":" };
+        set_variable(env, "PATH", &format!("{BIN}{joint}{others}"));
     }
 
     /// Labels by which the base describes itself would describe the wrong image.
@@ -186,6 +188,15 @@ mod tests {
         let base = json!({ "config": { "Env": ["PATH=/usr/bin:/opt/charm/bin:/bin"], "Labels": null } });
         let env = &start(&base, &StartSettings::default())["config"]["Env"];
         assert_eq!(*env, json!(["PATH=/opt/charm/bin:/usr/bin:/bin"]));
+    }
+
+    #[test]
+    fn an_empty_path_does_not_become_the_current_folder() {
+        for path in ["PATH=", "PATH=/opt/charm/bin", "PATH=/opt/charm/bin:/opt/charm/bin"] {
+            let env =
+                &start(&json!({ "config": { "Env": [path] } }), &StartSettings::default())["config"]["Env"];
+            assert_eq!(*env, json!(["PATH=/opt/charm/bin"]), "for `{path}`");
+        }
     }
 
     #[test]
