@@ -18,7 +18,10 @@ pub enum RequestError {
         reason: String,
     },
     /// Name a platform that exists.
-    #[error("unknown platform `{text}`; known are linux/amd64, linux/arm64, linux/riscv64 and linux/s390x")]
+    #[error(
+        "unknown platform `{text}`; known are linux/amd64, linux/arm64, linux/riscv64 and linux/s390x, and versions of \
+         these, as linux/arm64/v8"
+    )]
     PlatformName {
         /// What was written.
         text: String,
