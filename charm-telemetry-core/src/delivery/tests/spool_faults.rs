@@ -11,7 +11,7 @@ use crate::outcome::DropReason;
 const MOMENT: Duration = Duration::from_secs(2);
 
 /// A process that spools these items, in batches of ten, and dies.
-async fn leave(disk: &SimulatedDisk, setup: Setup, numbers: std::ops::Range<u64>) {
+pub(super) async fn leave(disk: &SimulatedDisk, setup: Setup, numbers: std::ops::Range<u64>) {
     let bench = on(disk, setup).start(&Receiver::always(503));
     let count = numbers.end - numbers.start;
     bench.send(numbers);
@@ -144,6 +144,22 @@ async fn a_batch_may_be_cut_at_any_length_and_whole_items_before_the_cut_arrive(
         assert_eq!(lost(&outcomes, DropReason::Corrupt), 5 - taken, "cut at {length}");
         length += 1;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_batch_with_something_behind_it_is_set_aside_when_sent_and_nobody_is_told_of_a_loss() {
+    let disk = SimulatedDisk::default();
+    leave(&disk, Setup::default(), 0..5).await;
+    disk.damage(".batch", |bytes| bytes.extend(b"and more"));
+    let (bench, receiver) = start_healthy(&disk, Setup::default()).await;
+    bench.until_done(HOUR).await;
+    let notices = bench.notices.clone();
+    let outcomes = bench.shutdown(MOMENT).await;
+    assert_eq!((receiver.taken().len(), outcomes.dropped.total(), outcomes.quarantined), (5, 0, 1));
+    let told: Vec<String> = notices.lock().unwrap().iter().map(|notice| notice.message.clone()).collect();
+    let damaged = "a file of the spool is damaged and set aside; no item that was counted is lost by it";
+    assert_eq!(told, [damaged]);
+    assert!(disk.names().iter().any(|name| name.ends_with("-5.bad")), "{:?}", disk.names());
 }
 
 #[tokio::test(start_paused = true)]
