@@ -330,8 +330,27 @@ async fn a_clock_at_1970_expires_nothing_and_keeps_ids_unique() {
     setup.clock.set(0);
     let (bench, receiver) = start_healthy(&disk, setup).await;
     bench.until_done(HOUR).await;
-    assert_eq!(receiver.taken(), (0..40).collect());
+    assert_eq!(receiver.order(), (0..40).collect::<Vec<_>>());
     assert_eq!(receiver.duplicates(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_several_processes_left_is_sent_in_their_order_however_the_clock_was_set_between_them() {
+    const DAY: i64 = 24 * 3600;
+    // From where on a clock has one more digit than the names of directories are padded to.
+    const DIGIT: i64 = 100_000_000_000 - 1_795_000_000;
+    for steps in [[0, -2 * DAY, -3600], [DIGIT - 10, DIGIT + 10, 0], [0, 0, 0]] {
+        let disk = SimulatedDisk::default();
+        for (process, step) in (0..).zip(steps) {
+            let setup = Setup::default();
+            setup.clock.step(step);
+            leave(&disk, setup, process * 20..(process + 1) * 20).await;
+        }
+        let (bench, receiver) = start_healthy(&disk, Setup::default()).await;
+        bench.send([60]);
+        bench.until_done(HOUR).await;
+        assert_eq!(receiver.order(), (0..=60).collect::<Vec<_>>(), "{steps:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
