@@ -13,6 +13,7 @@ mod content;
 mod context;
 mod counters;
 mod desk;
+mod ended;
 mod error_type;
 mod exporter;
 mod feed;

@@ -269,7 +269,7 @@ fn events<'a>(span: &'a FinishedSpan, options: &EncodeOptions) -> (Vec<Event<'a>
         attributes: Vec::new(),
     });
     let mut events: Vec<_> = exception(span).into_iter().chain(first_token).collect();
-    events.extend(span.events.iter().map(event));
+    events.extend(span.events.iter().map(|kept| event(kept, options)));
     let excess = events.len().saturating_sub(options.max_events);
     events.truncate(options.max_events);
     events.sort_by_key(|event| event.nanos);
@@ -289,8 +289,12 @@ fn exception(span: &FinishedSpan) -> Option<Event<'_>> {
     (!attributes.is_empty()).then(|| Event { name: "exception".into(), nanos, attributes })
 }
 
-fn event(event: &SpanEvent) -> Event<'_> {
-    let content = event.content.as_ref().map(|content| attribute("charm.event", content.json_text()));
+/// An action holds the input of a tool; everything else that is kept is what the agent gives out.
+fn event<'a>(event: &'a SpanEvent, options: &EncodeOptions) -> Event<'a> {
+    let is_input = &*event.name == "agent_action";
+    let hidden = if is_input { options.hide_inputs } else { options.hide_outputs };
+    let content = event.content.as_ref().filter(|_| !hidden);
+    let content = content.map(|content| attribute("charm.event", content.json_text()));
     Event {
         name: Cow::Borrowed(&*event.name),
         nanos: nanos(event.time),
