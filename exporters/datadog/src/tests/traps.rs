@@ -122,7 +122,10 @@ fn an_error_has_its_class_and_its_stack_and_a_call_its_parameters_and_what_tools
             (&json!(0.2), &json!(9))
         );
         let result = json!({ "name": "t", "result": "21 C", "tool_id": "c1", "type": "tool_result" });
-        let message = json!({ "role": "tool", "content": "", "tool_results": [result] });
+        let message = match format {
+            Format::Public => json!({ "role": "tool", "content": "21 C" }),
+            Format::Agent => json!({ "role": "tool", "content": "", "tool_results": [result] }),
+        };
         assert_eq!(llm["input"]["messages"], json!([message]));
     }
 }
