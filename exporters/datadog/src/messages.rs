@@ -45,7 +45,9 @@ impl Collected<'_> {
                 if inner.is_empty() {
                     self.messages.push(self.message(value, fields));
                 }
-                inner.into_iter().for_each(|value| self.add(value, depth - 1));
+                for value in inner {
+                    self.add(value, depth - 1);
+                }
             }
             Value::String(text) => self.messages.push(said(self.role, text.as_str())),
             other => self.messages.push(said(self.role, other.to_string())),

@@ -9,7 +9,7 @@ use charm_telemetry_core::testing::{Answer, MemoryWriter, ReceiverDouble};
 use charm_telemetry_core::{Environment, LlmEnd, LlmStart, Manager, Secret};
 use serde_json::{Value, json};
 
-use super::{KEY, PATIENCE, exporter, intake, named, rules, variables, weather};
+use super::{KEY, PATIENCE, exporter, intake, named, variables, weather};
 use crate::request::{Intake, item};
 use crate::settings::{Format, Route};
 
@@ -104,7 +104,7 @@ fn taken_after(first: Answer) -> (ReceiverDouble, Vec<Value>) {
     harness.shutdown(PATIENCE).unwrap();
     let requests = receiver.requests();
     let taken =
-        requests.iter().skip(1).flat_map(|request| rules::request(request, Format::Agent).unwrap()).collect();
+        requests.iter().skip(1).flat_map(|request| intake::read(request, Format::Agent).unwrap()).collect();
     (receiver, taken)
 }
 
@@ -138,7 +138,7 @@ fn one_span_that_is_refused_costs_no_other() {
     harness.shutdown(PATIENCE).unwrap();
     let accepted: Vec<_> =
         receiver.requests().into_iter().filter(|request| !request.text().contains("bad_tool")).collect();
-    let spans = accepted.iter().flat_map(|request| rules::request(request, Format::Public).unwrap());
+    let spans = accepted.iter().flat_map(|request| intake::read(request, Format::Public).unwrap());
     assert_eq!(spans.count(), 3);
 }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::golden::masked;
-use super::rules::body_spans;
+use super::rules::spans;
 use super::{arrived, weather};
 use crate::settings::Format;
 
@@ -91,8 +91,7 @@ fn by_name(spans: &Value) -> BTreeMap<String, BTreeMap<String, String>> {
 
 #[test]
 fn we_send_what_datadogs_own_library_sends_but_for_what_is_listed() {
-    let theirs =
-        by_name(&masked(&body_spans(&serde_json::from_str(CAPTURE).unwrap(), Format::Agent).unwrap()));
+    let theirs = by_name(&masked(&spans(&serde_json::from_str(CAPTURE).unwrap(), Format::Agent)));
     let ours = by_name(&masked(&arrived(Format::Agent, weather)));
     assert_eq!(theirs.keys().collect::<Vec<_>>(), ours.keys().collect::<Vec<_>>());
     let mut found = BTreeSet::new();
