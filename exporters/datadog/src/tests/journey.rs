@@ -185,6 +185,18 @@ fn a_request_is_for_one_application() {
     assert!(intake.assemble(&[Item::new(*b"{}")]).is_err(), "it names none");
 }
 
+#[test]
+fn no_span_goes_to_the_address_of_the_other_format() {
+    let public = Intake(Route::Public { url: "http://127.0.0.1:9".to_owned(), key: Secret::new(KEY) });
+    let agent = Intake(Route::Agent { url: "http://127.0.0.1:9".to_owned() });
+    let [of_public, of_agent] = [Format::Public, Format::Agent].map(|format| item(format, "a", b"{}"));
+    for (intake, own, other) in [(public, &of_public, &of_agent), (agent, &of_agent, &of_public)] {
+        assert!(intake.assemble(std::slice::from_ref(own)).is_ok());
+        let why = intake.assemble(&[own.clone(), other.clone()]).err().unwrap().to_string();
+        assert_eq!(why, "the span is in the format of another address");
+    }
+}
+
 fn files(folder: &std::path::Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
