@@ -89,10 +89,9 @@ fn datadogs_test_agent_has_the_tree_the_tokens_and_the_error() {
     }
 }
 
-#[test]
-fn the_public_intake_takes_every_span_of_a_real_agent() {
-    let Some(venv) = requires::venv() else { return };
-    let (intake, scratch) = (DatadogIntake::start(KEY), tempfile::tempdir().unwrap());
+/// What the runner says of the agent of the example; `None` after saying that the test is skipped.
+fn run(variables: &[(&str, &str)]) -> Option<process::Finished> {
+    let (venv, scratch) = (requires::venv()?, tempfile::tempdir().unwrap());
     let folder = scratch.path().join("agent");
     workspace::copy_folder(&workspace::root().join("examples/agents/langgraph"), &folder);
     let manifest = std::fs::read_to_string(folder.join("charm.yaml")).unwrap();
@@ -101,9 +100,18 @@ fn the_public_intake_takes_every_span_of_a_real_agent() {
     let mut command = Command::new(binaries::runner());
     command.args(["run", "agent", "--json", r#"{"input":"What is 6 times 7 in words?"}"#]);
     command.env_clear().env("PATH", venv.bin()).env("CHARM_STATE_DIR", scratch.path().join("state"));
-    command.env("DD_API_KEY", KEY).env("DD_LLMOBS_OVERRIDE_ORIGIN", intake.url()).current_dir(&scratch);
+    command.envs(variables.iter().copied()).current_dir(&scratch);
     let finished = process::run(command, scratch.path());
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    Some(finished)
+}
+
+#[test]
+fn the_public_intake_takes_every_span_of_a_real_agent() {
+    let intake = DatadogIntake::start(KEY);
+    let Some(finished) = run(&[("DD_API_KEY", KEY), ("DD_LLMOBS_OVERRIDE_ORIGIN", &intake.url())]) else {
+        return;
+    };
     assert!(!finished.stderr.contains("datadog"), "nothing to complain of: {}", finished.stderr);
     let nodes = trees::of_datadog(&intake.spans()).nodes;
     let told: Vec<_> =
@@ -112,4 +120,14 @@ fn the_public_intake_takes_every_span_of_a_real_agent() {
     let tool = |name| ("tool", name, Some(0), None);
     let expected = [("agent", "Calculator", None, None), llm, tool("multiply"), llm, tool("spell"), llm];
     assert_eq!(told, expected);
+}
+
+#[test]
+fn whoever_switched_it_off_is_told_once_that_nothing_is_sent() {
+    let intake = DatadogIntake::start(KEY);
+    let off = [("DD_LLMOBS_ENABLED", "false"), ("DD_LLMOBS_OVERRIDE_ORIGIN", &intake.url())];
+    let Some(finished) = run(&off) else { return };
+    let told = "charm: datadog: nothing is sent: `DD_LLMOBS_ENABLED` says so\n";
+    assert_eq!(finished.stderr.matches(told).count(), 1, "{}", finished.stderr);
+    assert!(intake.requests().is_empty());
 }
