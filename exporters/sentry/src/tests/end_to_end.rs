@@ -38,7 +38,7 @@ pub(super) fn run(manager: &Manager) {
 }
 
 /// Ends the manager and reads what arrived.
-fn finish(manager: Manager, receiver: &ReceiverDouble) -> Vec<Envelope> {
+pub(super) fn finish(manager: Manager, receiver: &ReceiverDouble) -> Vec<Envelope> {
     let report = manager.shutdown(PATIENCE);
     assert!(report.is_balanced(), "{report}");
     receiver.take_requests().iter().map(read).collect()

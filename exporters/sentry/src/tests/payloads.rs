@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::script::{Script, failure, one_chat, profile, weather};
 use super::strict::Envelope;
 use super::tracebacks;
-use crate::destination::{Project, ToProject};
+use crate::destination::{Account, Project, ToProject};
 use crate::encode::{MAX_ITEM_BYTES, span_item};
 use crate::event::event_item;
 use crate::profile::Profile;
@@ -25,7 +25,7 @@ use crate::transaction::{MAX_SPANS, OpenTransactions, Taken, transaction_item};
 pub(super) fn envelope_of(category: Category, items: &[Vec<u8>]) -> Vec<u8> {
     let project = Arc::new(Project::new("https://abc@host/42".parse().unwrap()));
     let items: Vec<_> = items.iter().cloned().map(Item::new).collect();
-    ToProject::new(category, project, None).assemble(&items).unwrap().bytes
+    ToProject::new(category, project, Account::Kept(Arc::default())).assemble(&items).unwrap().bytes
 }
 
 /// Reads it back strictly, and compares all but the time of sending with a file.
