@@ -51,7 +51,7 @@ struct SpanV2<'a> {
 
 /// The item of a span.
 pub(crate) fn span_item(span: &FinishedSpan, profile: &Profile) -> Vec<u8> {
-    let line = ItemLine { event_id: None, trace: profile.trace_header(&span.head), spans: None };
+    let line = ItemLine { event_id: None, trace: profile.trace_header(&span.head, true), spans: None };
     let encode = |cap| {
         let mut attributes = own_attributes(span, cap);
         add_process_attributes(&mut attributes, span, profile);

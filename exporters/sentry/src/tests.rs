@@ -13,6 +13,7 @@ mod messages;
 mod options;
 mod payloads;
 mod rate_limits;
+mod sampling;
 mod script;
 mod spool_losses;
 mod strict;

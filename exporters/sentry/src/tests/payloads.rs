@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use charm_telemetry_core::delivery::{Destination, Item};
 use charm_telemetry_core::trace::{
-    Content, FinishedSpan, SpanStatus, TelemetrySettings, TraceAssembler, TraceLimits,
+    Content, FinishedSpan, Sampler, SpanStatus, TelemetrySettings, TraceAssembler, TraceLimits,
 };
 use charm_telemetry_core::{LlmEnd, LlmStart, RawValue, TokenUsage};
 use serde_json::{Value, json};
@@ -325,7 +325,7 @@ fn names_and_tags_that_sentry_would_change_are_changed_before() {
 
 #[test]
 fn without_a_release_there_is_none() {
-    let profile = Profile::new(None, "production", &TelemetrySettings::default(), 0.25);
+    let profile = Profile::new(None, "production", &TelemetrySettings::default(), Sampler::new(0.25));
     let item = span_item(&weather()[0], &profile);
     assert!(attributes(&item).get("sentry.release").is_none());
     let envelope = Envelope::read(&envelope_of(Category::Span, &[item])).unwrap();

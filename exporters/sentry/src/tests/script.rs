@@ -73,7 +73,7 @@ pub(super) fn settings() -> TelemetrySettings {
 }
 
 pub(super) fn profile() -> Profile {
-    Profile::new(Some("demo@1.2.3".to_owned()), "test", &settings(), 1.0)
+    Profile::new(Some("demo@1.2.3".to_owned()), "test", &settings(), None)
 }
 
 /// A model that streams and calls a tool, the tool, a search, and an answer.

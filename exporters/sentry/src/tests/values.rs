@@ -43,6 +43,6 @@ fn the_keys_are_in_one_secret_header() {
 fn a_tag_never_stands_under_a_name_that_sentry_reads() {
     let mut settings = TelemetrySettings::default();
     settings.tags = "gen_ai.usage.input_tokens=many,sentry.op=x,agent=y,team=search".parse().unwrap();
-    let profile = Profile::new(None, "test", &settings, 1.0);
+    let profile = Profile::new(None, "test", &settings, None);
     assert_eq!(profile.tags, [("team".to_owned(), "search".to_owned())]);
 }
