@@ -247,14 +247,23 @@ fn add_messages(attributes: &mut Attributes<'_>, span: &FinishedSpan, cap: usize
         let messages = said.messages_json().map(|json| bounded(json, cap, |text| as_message("user", text)));
         attributes.set_some("gen_ai.input.messages", messages);
     }
-    let mut said =
-        span.output.as_ref().map(|output| Conversation::read(output, "assistant")).unwrap_or_default();
-    if span.head.kind == SpanKind::Llm && !said.calls_tool() {
-        let actions = span.events.iter().filter(|event| &*event.name == "agent_action");
-        actions.filter_map(|event| event.content.as_ref()).for_each(|action| said.add_action(action));
-    }
-    let messages = said.messages_json().map(|json| bounded(json, cap, |text| as_message("assistant", text)));
+    let messages =
+        said_by(span).messages_json().map(|json| bounded(json, cap, |text| as_message("assistant", text)));
     attributes.set_some("gen_ai.output.messages", messages);
+}
+
+/// What the agent decided to do comes before its answer, unless that tells the calls itself.
+fn said_by(span: &FinishedSpan) -> Conversation {
+    let answer =
+        span.output.as_ref().map(|output| Conversation::read(output, "assistant")).unwrap_or_default();
+    if answer.calls_tool() {
+        return answer;
+    }
+    let mut said = Conversation::default();
+    let actions = span.events.iter().filter(|event| &*event.name == "agent_action");
+    actions.filter_map(|event| event.content.as_ref()).for_each(|action| said.add_action(action));
+    said.messages.extend(answer.messages);
+    said
 }
 
 fn add_contents<'a>(

@@ -11,7 +11,7 @@ use charm_telemetry_core::trace::{
 use charm_telemetry_core::{LlmEnd, LlmStart, RawValue, TokenUsage};
 use serde_json::{Value, json};
 
-use super::script::{Script, failure, one_chat, profile, weather};
+use super::script::{Script, failure, one_chat, profile, raw, weather};
 use super::strict::Envelope;
 use super::tracebacks;
 use crate::destination::{Account, Project, ToProject};
@@ -249,6 +249,32 @@ fn a_call_that_nobody_ended_is_an_error_in_one_form_and_cancelled_in_the_other()
     let items = [transaction_item(&agent, &spans, &profile())];
     let envelope = Envelope::read(&envelope_of(Category::Transaction, &items)).unwrap();
     assert_eq!(envelope.items[0].1["spans"][0]["status"], "cancelled");
+}
+
+#[test]
+fn what_an_agent_decided_to_do_comes_before_its_answer_unless_that_tells_it() {
+    let decided = |answer: &Value| {
+        let mut script = Script::new();
+        let action = Some(script.call());
+        let moment = script.at(0, action);
+        script.trace.agent_action(moment, "get_weather", r#"{"city":"Paris"}"#);
+        let moment = script.at(5, None);
+        script.trace.run_end(moment, &raw(answer));
+        let item = span_item(&script.spans()[0], &profile());
+        Envelope::read(&envelope_of(Category::Span, std::slice::from_ref(&item))).unwrap();
+        let messages = attributes(&item)["gen_ai.output.messages"].as_str().unwrap().to_owned();
+        serde_json::from_str::<Value>(&messages).unwrap()
+    };
+    let call =
+        json!({"type": "tool_call", "id": null, "name": "get_weather", "arguments": {"city": "Paris"}});
+    let answer = json!({"type": "text", "content": "rain"});
+    assert_eq!(
+        decided(&json!("rain")),
+        json!([{"role": "assistant", "parts": [call]}, {"role": "assistant", "parts": [answer]}])
+    );
+    let told = json!({"role": "assistant", "content": "", "tool_calls": [{"id": "c1", "name": "other", "args": {}}]});
+    let call = json!({"type": "tool_call", "id": "c1", "name": "other", "arguments": {}});
+    assert_eq!(decided(&told), json!([{"role": "assistant", "parts": [call]}]));
 }
 
 #[test]
