@@ -82,10 +82,17 @@ impl Profile {
     }
 }
 
+/// The tags of each event that are ours.
+const OURS: [&str; 3] = ["run_id", "agent", "tool"];
+
+/// The tags that Sentry removes without a word, or takes for something else.
+const TAKEN_AWAY: [&str; 6] = ["release", "dist", "user", "filename", "function", "environment"];
+
 /// The names of attributes that mean something to Sentry: it would add up a text under that of a number.
 fn is_reserved(key: &str) -> bool {
     ["gen_ai.", "sentry.", "error.", "charm."].iter().any(|prefix| key.starts_with(prefix))
-        || ["run_id", "agent", "tool"].contains(&key)
+        || OURS.contains(&key)
+        || TAKEN_AWAY.contains(&key)
 }
 
 /// Letters, digits, `_`, `.`, `:` and `-`; anything else becomes `-`, as Sentry does with a space.

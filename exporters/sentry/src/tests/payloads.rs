@@ -350,6 +350,21 @@ fn names_and_tags_that_sentry_would_change_are_changed_before() {
 }
 
 #[test]
+fn a_tool_without_a_name_has_no_tag_of_it() {
+    for name in ["", " ", "\n"] {
+        let mut script = Script::new();
+        let tool = Some(script.call());
+        let moment = script.at(0, tool);
+        script.trace.tool_start(moment, name, "");
+        let moment = script.at(5, tool);
+        script.trace.tool_error(moment, name, "boom");
+        let envelope = Envelope::read(&envelope_of(Category::Error, &event(&script.spans()))).unwrap();
+        let tags = &envelope.items[0].1["tags"];
+        assert!(tags.get("tool").is_none() && tags["agent"] == "Weather", "{tags}");
+    }
+}
+
+#[test]
 fn without_a_release_there_is_none() {
     let profile = Profile::new(None, "production", &TelemetrySettings::default(), Sampler::new(0.25));
     let item = span_item(&weather()[0], &profile);
