@@ -16,6 +16,7 @@ mod desk;
 mod error_type;
 mod exporter;
 mod feed;
+mod finish_reason;
 mod ids;
 mod limits;
 mod moment;

@@ -168,6 +168,10 @@ fn llm<'a>(span: &'a FinishedSpan, all: &mut Vec<Attribute<'a>>) {
     all.extend(span.model.as_deref().map(|model| attribute(semconv::REQUEST_MODEL, model)));
     // Only what answered says which it was.
     all.extend(span.response_model.as_deref().map(|model| attribute(semconv::RESPONSE_MODEL, model)));
+    let reasons: Vec<_> = span.finish_reasons.iter().map(|reason| Cow::Borrowed(&**reason)).collect();
+    if !reasons.is_empty() {
+        all.push(attribute(semconv::FINISH_REASONS, reasons));
+    }
     for (name, value) in span.parameters.integers() {
         let key = format!("{}{name}", semconv::REQUEST_PREFIX);
         // A double in v1.41, an integer later.
@@ -254,11 +258,6 @@ fn written_messages(
     if !answered.is_empty() {
         let failed = !matches!(span.status, SpanStatus::Ok);
         all.push(attribute(semconv::OUTPUT_MESSAGES, messages::output_text(answered, failed)));
-    }
-    let reasons = answered.iter().filter_map(|message| message.finish_reason.clone().map(Cow::Owned));
-    let reasons: Vec<_> = reasons.collect();
-    if span.head.kind == SpanKind::Llm && !reasons.is_empty() {
-        all.push(attribute(semconv::FINISH_REASONS, reasons));
     }
 }
 

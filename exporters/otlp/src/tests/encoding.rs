@@ -296,6 +296,27 @@ fn answers_of_providers_are_unwrapped_and_say_why_they_ended() {
 }
 
 #[test]
+fn a_finish_reason_is_no_content() {
+    let answer = json!({ "content": "SECRET", "finish_reason": "tool_calls" });
+    let mut span = llm_span(&json!("q"), &answer);
+    let hidden = EncodeOptions { hide_outputs: true, ..options() };
+    for withheld in [false, true] {
+        if withheld {
+            span.withhold_content();
+        }
+        for options in [options(), hidden.clone()] {
+            let Some(Any::ArrayValue(reasons)) =
+                any(&wire(&span, &options), "gen_ai.response.finish_reasons")
+            else {
+                panic!("no reasons")
+            };
+            let reasons: Vec<_> = reasons.values.into_iter().filter_map(|reason| reason.value).collect();
+            assert_eq!(reasons, [Any::StringValue("tool_calls".to_owned())]);
+        }
+    }
+}
+
+#[test]
 fn openinference_values_are_there_together_or_not_at_all() {
     let check = |span: &FinishedSpan, options: &EncodeOptions, expected: [Option<&str>; 2]| {
         let span = wire(span, options);
