@@ -199,6 +199,7 @@ fn add_model<'a>(attributes: &mut Attributes<'a>, span: &'a FinishedSpan) {
     attributes.set_some("gen_ai.provider.name", span.provider.as_deref());
     attributes.set_some("gen_ai.request.model", span.model.as_deref());
     attributes.set_some("gen_ai.response.model", answered);
+    attributes.set_some("gen_ai.response.finish_reasons", finish_reasons(span));
     for (name, value) in span.parameters.integers() {
         // Sentry's conventions have it as a text.
         let value = if name == "seed" { value.to_string().into() } else { Attribute::from(value) };
@@ -216,6 +217,17 @@ fn add_model<'a>(attributes: &mut Attributes<'a>, span: &'a FinishedSpan) {
     if let Some(usage) = &span.usage {
         add_usage(attributes, usage);
     }
+}
+
+/// One text, as Sentry's conventions have it: that of each answer, if they differ.
+fn finish_reasons(span: &FinishedSpan) -> Option<String> {
+    let mut reasons: Vec<&str> = Vec::new();
+    for reason in &span.finish_reasons {
+        if !reasons.contains(&&**reason) {
+            reasons.push(reason);
+        }
+    }
+    (!reasons.is_empty()).then(|| reasons.join(","))
 }
 
 /// Sentry computes a price from what is left of the whole without its parts: where only a part is known, that is the whole.

@@ -278,6 +278,21 @@ fn what_an_agent_decided_to_do_comes_before_its_answer_unless_that_tells_it() {
 }
 
 #[test]
+fn why_a_model_ended_is_one_text_however_many_answers_it_gave() {
+    let told = |reasons: &[&str]| {
+        let answer =
+            |reason| json!({"message": {"role": "assistant", "content": "x"}, "finish_reason": reason});
+        let choices: Vec<Value> = reasons.iter().map(answer).collect();
+        let mut span = one_chat(&LlmStart::new("m"), &LlmEnd::new().output(&json!({ "choices": choices })));
+        span.withhold_content();
+        attributes(&span_item(&span, &profile()))["gen_ai.response.finish_reasons"].clone()
+    };
+    assert_eq!(told(&["stop"]), "stop");
+    assert_eq!(told(&["stop", "length", "stop"]), "stop,length");
+    assert_eq!(told(&[]), Value::Null);
+}
+
+#[test]
 fn a_million_tokens_are_one_span_without_events_of_their_own() {
     let mut script = Script::new();
     let llm = Some(script.call());
