@@ -139,11 +139,6 @@ impl DeliveryState {
 }
 
 /// One line.
-#[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
-fn as_seconds<S: Serializer>(age: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    age.map(|age| age.as_secs_f64()).serialize(serializer)
-}
-
 impl fmt::Display for DeliveryReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let DeliveryOutcomes {
@@ -175,4 +170,9 @@ impl fmt::Display for DeliveryReport {
         write!(f, " requests={requests}")?;
         self.last_error.as_deref().map_or(Ok(()), |error| write!(f, "; last error: {error}"))
     }
+}
+
+#[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
+fn as_seconds<S: Serializer>(age: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    age.map(|age| age.as_secs_f64()).serialize(serializer)
 }
