@@ -11,7 +11,7 @@ use base64::Engine as _;
 use serde_json::Value;
 
 use crate::error::{RegistryError, plain};
-use crate::interrupt::{Program, Reach};
+use crate::program::{Program, Reach};
 
 /// What one logs in with.
 #[derive(Clone, PartialEq, Eq)]
