@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn what_a_docker_manifest_cannot_say_is_refused() {
         let zstd = "application/vnd.oci.image.layer.v1.tar+zstd";
-        let none = BTreeMap::new();
+        let nothing = BTreeMap::new();
         let note = BTreeMap::from([("note".to_owned(), "x".to_owned())]);
         let said = |media_type, family, annotations| {
             let said = refuse_unfit(&base(media_type), family, annotations);
@@ -202,11 +202,11 @@ mod tests {
         };
         let expected =
             format!("a Docker manifest cannot hold the base's layer of type `{zstd}`; use `--format oci`");
-        assert_eq!(said(zstd, Some(Family::Docker), &none), expected);
+        assert_eq!(said(zstd, Some(Family::Docker), &nothing), expected);
         assert_eq!(said(zstd, None, &note), "");
         let expected =
             "`--annotation note=..`: a Docker manifest has no annotations; use `--format oci`, or `--label`";
         assert_eq!(said(Family::Oci.gzip_layer(), Some(Family::Docker), &note), expected);
-        assert_eq!(said(Family::Oci.gzip_layer(), Some(Family::Docker), &none), "");
+        assert_eq!(said(Family::Oci.gzip_layer(), Some(Family::Docker), &nothing), "");
     }
 }

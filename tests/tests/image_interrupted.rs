@@ -188,11 +188,11 @@ fn interrupted_while_it_pushes_it_has_published_nothing() {
     }
 }
 
-/// In the place of Podman: is asked to load, says which process it is, and does not end by itself.
+/// In the place of Podman: is asked to load, says which process it is, and does not end while its file is there.
 const SLOW_ENGINE: &str = r#"#!/bin/sh
 case "$1" in
 info) exit 0 ;;
-load) echo $$ > "$(dirname "$0")/pid"; ls "$4" > "$(dirname "$0")/archive"; while :; do sleep 0.05; done ;;
+load) echo $$ > "$(dirname "$0")/pid"; ls "$4" > "$(dirname "$0")/archive"; while [ -e "$0" ]; do sleep 0.05; done ;;
 esac
 "#;
 

@@ -123,9 +123,10 @@ fn an_older_image_of_that_name_is_replaced_and_anything_else_stays() {
 fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut all = BTreeMap::new();
     for path in folder.read_dir().unwrap().map(|entry| entry.unwrap().path()) {
-        match path.is_dir() {
-            true => all.extend(contents(&path)),
-            false => drop(all.insert(path.clone(), fs::read(path).unwrap())),
+        if path.is_dir() {
+            all.extend(contents(&path));
+        } else {
+            all.insert(path.clone(), fs::read(path).unwrap());
         }
     }
     all

@@ -10,29 +10,32 @@ use crate::error::RequestError;
 
 /// Refuses outputs that would overwrite each other or the base.
 pub(crate) fn refuse_shared(outputs: &[Output], base: &BaseName) -> Result<(), RequestError> {
-    if let BaseName::Layout(folder) = base {
-        let folder = real(folder);
-        if let Some(output) = outputs.iter().find(|output| output.takes().any(|path| meet(&path, &folder))) {
-            return Err(refusal(
-                output,
-                &format!("`--base oci:{}`", folder.display()),
-                "a base is never changed",
-            ));
-        }
-    }
     for (at, output) in outputs.iter().enumerate() {
+        refuse_base(output, base)?;
         let meets =
             |other: &&Output| output.takes().any(|path| other.takes().any(|taken| meet(&path, &taken)));
         if let Some(other) = outputs[..at].iter().find(meets) {
-            return Err(refusal(output, &format!("`--output {other}`"), "one would overwrite the other"));
+            return Err(refusal(output, &format!("--output {other}"), "one would overwrite the other"));
         }
     }
     Ok(())
 }
 
+fn refuse_base(output: &Output, base: &BaseName) -> Result<(), RequestError> {
+    match base {
+        // Of a base that is not there more will be said.
+        BaseName::Layout(folder)
+            if folder.exists() && output.takes().any(|path| meet(&path, &real(folder))) =>
+        {
+            Err(refusal(output, &format!("--base oci:{}", folder.display()), "a base is never changed"))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn refusal(output: &Output, other: &str, why: &str) -> RequestError {
     RequestError::Argument(format!(
-        "`--output {output}` and {other} share a place, and {why}; choose another"
+        "`--output {output}` and `{other}` share a place, and {why}; choose another"
     ))
 }
 
@@ -102,8 +105,7 @@ mod tests {
         let base = format!("oci:{}", link.display());
         for output in [format!("oci:{}", here.display()), format!("tar:{}/image.tar", here.display())] {
             let expected = format!(
-                "`--output {output}` and `--base oci:{}` share a place, and a base is never changed; choose another",
-                here.display()
+                "`--output {output}` and `--base {base}` share a place, and a base is never changed; choose another"
             );
             check(&base, &[&output], Some(&expected));
         }

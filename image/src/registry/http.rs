@@ -324,17 +324,19 @@ mod tests {
     fn a_body_that_does_not_go_on_is_not_waited_for_without_end() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
+        let (done, wait) = std::sync::mpsc::channel::<()>();
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").unwrap();
-            stream
+            // It hangs up at last, so that whoever waits without end fails instead.
+            let _ = wait.recv_timeout(Duration::from_secs(20));
         });
-        let http = Http::with_patience("test", &origin, Duration::from_millis(300)).unwrap();
+        let http = Http::with_patience("test", &origin, Duration::from_secs(2)).unwrap();
         let mut answer = http.send(&Call::get("/v2/"), None).unwrap();
-        let open = server.join().unwrap();
         let said = answer.bytes(100).unwrap_err().to_string();
         assert!(said.starts_with("cannot reach the registry `test`: ") && said.contains("timeout"), "{said}");
-        drop(open);
+        drop(done);
+        server.join().unwrap();
     }
 
     #[test]
