@@ -26,6 +26,7 @@ mod simulated_disk;
 mod spool_faults;
 mod stuck;
 mod swapped;
+mod taken;
 mod undeletable;
 #[cfg(target_os = "linux")]
 mod unreachable;
