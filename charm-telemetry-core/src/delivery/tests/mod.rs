@@ -12,6 +12,7 @@ mod coming_back;
 mod dying_disk;
 mod faulty_disk;
 #[cfg(target_os = "linux")]
+mod full_start;
 mod gate;
 mod idle;
 mod killed;
@@ -25,6 +26,7 @@ mod shutting_down;
 mod simulated_disk;
 mod spool_faults;
 mod stuck;
+mod suspended;
 mod swapped;
 mod taken;
 mod undeletable;

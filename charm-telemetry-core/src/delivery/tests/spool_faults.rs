@@ -279,7 +279,7 @@ async fn what_waits_for_a_week_expires_and_is_counted() {
 #[tokio::test(start_paused = true)]
 async fn steps_of_the_wall_clock_expire_nothing_in_a_process_that_lives() {
     const YEARS: i64 = 10 * 365 * 24 * 3600;
-    for step in [3600, -3600, YEARS, -YEARS, 8 * 3600] {
+    for step in [1, -1, 3600, -3600, YEARS, -YEARS, 8 * 3600, 8 * 24 * 3600] {
         let disk = SimulatedDisk::default();
         let setup = Setup::default();
         let clock = setup.clock.clone();
@@ -311,6 +311,10 @@ async fn a_clock_that_is_years_off_at_the_next_start_expires_nothing_but_a_real_
         assert_eq!(receiver.taken().len(), arrive, "{seconds_later} seconds later");
         assert_eq!(lost(&bench.outcomes(), DropReason::Expired), 20 - arrive as u64);
     };
+    // Of a leap second: the start is one to three seconds before what the batch says of itself.
+    check(-1, 20).await;
+    check(0, 20).await;
+    check(1, 20).await;
     check(3600, 20).await;
     check(-3600, 20).await;
     check(6 * DAY, 20).await;
