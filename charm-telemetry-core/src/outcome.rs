@@ -36,7 +36,7 @@ pub enum DropReason {
     SpoolFull,
     /// The item alone is more than the vendor takes in one request.
     TooLarge,
-    /// The batch stayed in the spool for longer than it may.
+    /// The batch stayed in the spool for longer than it may, or the item became too old for its receiver there.
     Expired,
     /// The vendor answered with a status after which a further try is of no use.
     PermanentStatus,

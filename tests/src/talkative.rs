@@ -10,7 +10,7 @@ use charm_telemetry_core::testing::{Answer, ReceiverDouble, RecordedRequest};
 use tempfile::TempDir;
 
 use crate::process::{self, Finished};
-use crate::{binaries, requires};
+use crate::{binaries, receivers, requires};
 
 /// One word for each place; the agent adds the values of the variables that `SAY` names.
 pub const PLACES: [&str; 10] = [
@@ -143,7 +143,7 @@ impl Talkative {
     /// Runs it with these variables besides what every run has.
     ///
     /// # Panics
-    /// It does not end.
+    /// It does not end, or a vendor refuses what it is sent.
     pub fn run(&self, input: &str, variables: &[(&str, &str)]) -> Finished {
         let mut command = Command::new(binaries::runner());
         command.args(["run", ".", "--telemetry-report=json", "--input", input]).current_dir(&self.scratch);
@@ -159,7 +159,9 @@ impl Talkative {
         let dsn = format!("http://public:{}@", key("SENTRY_DSN"));
         command.env("SENTRY_DSN", of("sentry").url("/42").replacen("http://", &dsn, 1));
         command.env("MODEL_KEY", key("MODEL_KEY")).envs(variables.iter().copied());
-        process::run(command, self.scratch.path())
+        let finished = process::run(command, self.scratch.path());
+        assert!(!finished.stderr.contains("answered 400"), "{}", finished.stderr);
+        finished
     }
 
     /// What a vendor was sent since the last time.
@@ -188,11 +190,13 @@ impl Talkative {
 
 fn vendor(name: &str) -> ReceiverDouble {
     let double = ReceiverDouble::start();
-    if name == "langsmith" {
-        double.answer_with(|request| match request.path.as_str() {
+    match name {
+        "datadog" => double.answer_with(|request| receivers::datadog_answer(request, KEYS[0].secret)),
+        "langsmith" => double.answer_with(|request| match request.path.as_str() {
             "/info" => Answer::new(200).body("{}"),
             _ => Answer::new(202),
-        });
+        }),
+        _ => {}
     }
     double
 }

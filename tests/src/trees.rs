@@ -68,11 +68,11 @@ pub fn of_otlp(records: &[Value]) -> Tree {
     }))
 }
 
-/// Spans as an Agent of Datadog was sent them.
+/// Spans as Datadog or an Agent of it was sent them.
 pub fn of_datadog(spans: &[Value]) -> Tree {
     tree(spans.iter().map(|span| {
         let meta = &span["meta"];
-        let kind = kind(meta["span"]["kind"].as_str());
+        let kind = kind(meta["span"]["kind"].as_str().or(meta["kind"].as_str()));
         let metric = |key: &str| span["metrics"][key].as_u64();
         let text = |side: &str| meta[side]["value"].as_str().map(str::to_owned);
         let parent = string(&span["parent_id"]);

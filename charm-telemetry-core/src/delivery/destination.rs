@@ -3,7 +3,7 @@
 //! Rule: everything here is pure, but for what a vendor remembers of an answer; no clock, no network, no file.
 
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::disposition::Disposition;
 use super::item::Item;
@@ -104,6 +104,13 @@ pub trait Destination: Send + Sync + 'static {
     /// request; with an answer there is no request, and the batch is lost for that reason.
     fn forbids(&self) -> Option<DropReason> {
         None
+    }
+
+    /// Whether the receiver would refuse an item because it is too old by now, for receivers who refuse all of a request
+    /// for one such item. Asked before each request for what has waited in the spool; what is, is lost as `expired`, and
+    /// the rest is sent. The age in the item itself counts: the wall clock of who wrote it may have been wrong.
+    fn is_outdated(&self, _item: &Item, _now: SystemTime) -> bool {
+        false
     }
 
     /// Whether [`Destination::dropped`] is to be called. Asked when the delivery starts.

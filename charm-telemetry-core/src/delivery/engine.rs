@@ -154,7 +154,13 @@ impl Engine {
     }
 
     /// Sends a batch; what could not be sent goes to the spool, or is kept. Returns the pause before the next one.
-    async fn send(&mut self, flight: Flight) -> Duration {
+    async fn send(&mut self, mut flight: Flight) -> Duration {
+        self.sender.drop_outdated(&mut flight, (self.wall)()).await;
+        if flight.items.is_empty() {
+            self.put_away(flight, Vec::new()).await;
+            self.shared.progress();
+            return Duration::ZERO;
+        }
         let probe = self.backoff.failures() >= OPEN_AFTER;
         let time_left = match self.shared.lock().phase {
             Phase::Closing(until) => until.saturating_duration_since(Instant::now()),

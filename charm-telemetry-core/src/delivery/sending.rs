@@ -4,19 +4,21 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 use super::attempt::{Attempt, Part, Verdict};
 use super::destination::Destination;
-use super::engine::Flight;
+use super::engine::{Flight, new_batch_id};
 use super::item::Item;
 use super::notice::NoticeKind;
+use super::on_disk::lose;
 use super::shared::{Shared, are_lost};
 use super::transport::Transport;
 use super::vendor::by_vendor;
 use crate::outcome::DropReason;
+use crate::spool::Loss;
 
 /// Sends batches of one destination.
 pub(super) struct Sender {
@@ -107,6 +109,28 @@ impl Sender {
             attempt = 1;
         }
         Sent { fate: Fate::Settled { wait: Duration::ZERO }, left: Vec::new(), rejected }
+    }
+
+    /// Takes out of a batch of the spool what is too old for its receiver by now. Its file still has it: the batch is
+    /// stale.
+    pub(super) async fn drop_outdated(&self, flight: &mut Flight, now: SystemTime) {
+        if flight.key.is_none() {
+            return;
+        }
+        let (destination, items) = (self.attempt.destination().clone(), flight.items.clone());
+        let sort =
+            move || items.into_iter().partition::<Vec<_>, _>(|item| destination.is_outdated(item, now));
+        // If the vendor's code panics or hangs, the receiver decides.
+        let sorted = tokio::select! {
+            biased;
+            sorted = by_vendor(&self.shared, "`is_outdated`", sort) => sorted,
+            () = self.shared.out_of_time() => None,
+        };
+        let Some((old, rest)) = sorted.filter(|(old, _)| !old.is_empty()) else { return };
+        (flight.items, flight.batch_id, flight.stale) = (rest, new_batch_id(), true);
+        let items = old.len() as u64;
+        let known = if self.names_losses { old } else { Vec::new() };
+        lose(&self.shared, [Loss { items, known, reason: DropReason::Expired, quarantined: false }]);
     }
 
     /// Tells the destination what was lost in the spool meanwhile: here, because nothing else of its code runs now.

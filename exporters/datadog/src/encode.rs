@@ -44,7 +44,7 @@ pub(crate) fn encode(span: &FinishedSpan, labels: &Labels) -> Vec<u8> {
                 json!({ "span_id": span_id, "trace_id": apm_trace_id, "apm_trace_id": apm_trace_id });
         }
     }
-    shrink::to_fit(json)
+    shrink::to_fit(json, labels.format)
 }
 
 fn nanoseconds(time: SystemTime) -> u64 {
@@ -60,10 +60,10 @@ fn meta(span: &FinishedSpan, format: Format, failure: Option<&Failure>) -> Value
         Format::Agent => meta.insert("span".to_owned(), json!({ "kind": kind })),
     };
     if let Some(input) = &span.input {
-        meta.insert("input".to_owned(), input_of(span.head.kind, input));
+        meta.insert("input".to_owned(), input_of(span.head.kind, input, format));
     }
     if let Some(output) = &span.output {
-        meta.insert("output".to_owned(), output_of(span.head.kind, output));
+        meta.insert("output".to_owned(), output_of(span.head.kind, output, format));
     }
     if let Some(failure) = failure {
         meta.insert("error".to_owned(), failure.json());
@@ -80,17 +80,17 @@ fn meta(span: &FinishedSpan, format: Format, failure: Option<&Failure>) -> Value
     meta.into()
 }
 
-fn input_of(kind: SpanKind, input: &Content) -> Value {
+fn input_of(kind: SpanKind, input: &Content, format: Format) -> Value {
     match kind {
-        SpanKind::Llm => json!({ "messages": messages::messages(input, "user") }),
+        SpanKind::Llm => json!({ "messages": messages::messages(input, "user", format) }),
         SpanKind::Agent => json!({ "value": sole_input(input).unwrap_or_else(|| input.text().into_owned()) }),
         _ => json!({ "value": input.text() }),
     }
 }
 
-fn output_of(kind: SpanKind, output: &Content) -> Value {
+fn output_of(kind: SpanKind, output: &Content, format: Format) -> Value {
     match kind {
-        SpanKind::Llm => json!({ "messages": messages::messages(output, "assistant") }),
+        SpanKind::Llm => json!({ "messages": messages::messages(output, "assistant", format) }),
         SpanKind::Retrieval => documents::output(output),
         _ => json!({ "value": output.text() }),
     }

@@ -6,61 +6,71 @@
 use charm_telemetry_core::trace::Content;
 use serde_json::{Map, Value, json};
 
+use crate::settings::Format;
+
 /// Deepest nesting of lists of messages that is looked into.
 const MAX_DEPTH: usize = 8;
 
 /// The messages in an input (`role` is `user`) or in an output (`assistant`).
-pub(crate) fn messages(content: &Content, role: &str) -> Value {
+pub(crate) fn messages(content: &Content, role: &str, format: Format) -> Value {
     let json = content.as_json().and_then(|json| serde_json::from_str(json.get()).ok());
-    let mut messages = Vec::new();
+    let mut collected = Collected { role, format, messages: Vec::new() };
     match json {
-        Some(json) => collect(&json, role, MAX_DEPTH, &mut messages),
-        None => messages.push(said(role, content.text())),
+        Some(json) => collected.add(&json, MAX_DEPTH),
+        None => collected.messages.push(said(role, content.text())),
     }
-    messages.into()
+    collected.messages.into()
 }
 
 fn said(role: &str, content: impl Into<String>) -> Value {
     json!({ "role": role, "content": content.into() })
 }
 
-fn collect(value: &Value, role: &str, depth: usize, messages: &mut Vec<Value>) {
-    match value {
-        Value::Array(values) if depth > 0 => {
-            for value in values {
-                collect(value, role, depth - 1, messages);
-            }
-        }
-        Value::Object(fields) if depth > 0 => {
-            let lists = ["messages", "choices"].into_iter().filter_map(|name| fields.get(name)?.as_array());
-            let inner: Vec<&Value> = lists.flatten().chain(fields.get("message")).collect();
-            if inner.is_empty() {
-                messages.push(message(value, fields, role));
-            }
-            for value in inner {
-                collect(value, role, depth - 1, messages);
-            }
-        }
-        Value::String(text) => messages.push(said(role, text.as_str())),
-        other => messages.push(said(role, other.to_string())),
-    }
+/// The messages so far, and what every one of them needs.
+struct Collected<'a> {
+    /// Of a message that names none.
+    role: &'a str,
+    format: Format,
+    messages: Vec<Value>,
 }
 
-fn message(whole: &Value, fields: &Map<String, Value>, role: &str) -> Value {
-    if !["role", "content", "tool_calls", "text"].iter().any(|name| fields.contains_key(*name)) {
-        return said(role, whole.to_string());
+impl Collected<'_> {
+    fn add(&mut self, value: &Value, depth: usize) {
+        match value {
+            Value::Array(values) if depth > 0 => values.iter().for_each(|value| self.add(value, depth - 1)),
+            Value::Object(fields) if depth > 0 => {
+                let lists =
+                    ["messages", "choices"].into_iter().filter_map(|name| fields.get(name)?.as_array());
+                let inner: Vec<&Value> = lists.flatten().chain(fields.get("message")).collect();
+                if inner.is_empty() {
+                    self.messages.push(self.message(value, fields));
+                }
+                for value in inner {
+                    self.add(value, depth - 1);
+                }
+            }
+            Value::String(text) => self.messages.push(said(self.role, text.as_str())),
+            other => self.messages.push(said(self.role, other.to_string())),
+        }
     }
-    let content = fields.get("content").or_else(|| fields.get("text")).unwrap_or(&Value::Null);
-    let role = role_of(fields, role);
-    if let Some(result) = tool_result(fields, &role, content) {
-        return json!({ "role": role, "content": "", "tool_results": [result] });
+
+    fn message(&self, whole: &Value, fields: &Map<String, Value>) -> Value {
+        if !["role", "content", "tool_calls", "text"].iter().any(|name| fields.contains_key(*name)) {
+            return said(self.role, whole.to_string());
+        }
+        let content = fields.get("content").or_else(|| fields.get("text")).unwrap_or(&Value::Null);
+        let role = role_of(fields, self.role);
+        // The public API documents no place for it but `content`.
+        if let Some(result) = tool_result(fields, &role, content).filter(|_| self.format == Format::Agent) {
+            return json!({ "role": role, "content": "", "tool_results": [result] });
+        }
+        let mut message = said(&role, text(content));
+        let calls = tool_calls(fields, content);
+        if !calls.is_empty() {
+            message["tool_calls"] = calls.into();
+        }
+        message
     }
-    let mut message = said(&role, text(content));
-    let calls = tool_calls(fields, content);
-    if !calls.is_empty() {
-        message["tool_calls"] = calls.into();
-    }
-    message
 }
 
 /// What a tool answered, where the message says which call it answers: Datadog shows it beside that call.

@@ -3,6 +3,8 @@
 //! Rule: a payload is good when every rule of the format holds for it, not when a receiver said 200.
 
 mod answers;
+mod breaks;
+mod captures;
 mod golden;
 mod intake;
 mod journey;
@@ -13,11 +15,13 @@ mod speech;
 mod traps;
 mod variables;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use charm_telemetry_core::testing::{ExporterHarness, ReceiverDouble};
+use charm_telemetry_core::testing::{ExporterHarness, ManualClock, ReceiverDouble};
 use charm_telemetry_core::trace::TelemetrySettings;
-use charm_telemetry_core::{Environment, EnvironmentReader, LlmEnd, LlmStart, TokenUsage};
+use charm_telemetry_core::{
+    Environment, EnvironmentReader, ErrorText, EventKind, LlmEnd, LlmStart, TokenUsage,
+};
 use serde_json::{Value, json};
 
 use crate::DatadogExporter;
@@ -25,6 +29,9 @@ use crate::settings::Format;
 
 const KEY: &str = "key-that-nobody-may-see";
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// As it is in the captures.
+const TRACEBACK: &str = "Traceback (most recent call last):\n  ...\nValueError: boom: upstream 500\n";
 
 type Harness = ExporterHarness<DatadogExporter>;
 
@@ -52,7 +59,16 @@ fn variables(receiver: &ReceiverDouble, format: Format) -> Environment {
 fn exporter(environment: &Environment) -> Harness {
     let settings = TelemetrySettings::read(&mut EnvironmentReader::new(environment));
     let harness = Harness::from_environment(environment);
-    harness.unwrap_or_else(|problems| panic!("{problems:?}")).configured(settings)
+    let harness = harness.unwrap_or_else(|problems| panic!("{problems:?}")).configured(settings);
+    // Datadog takes nothing of another year.
+    harness.clock().advance(an_hour_ago().saturating_sub(ManualClock::START));
+    harness
+}
+
+/// In whole seconds since 1970.
+fn an_hour_ago() -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    Duration::from_secs(now - 3600)
 }
 
 /// What arrives of a run, span by span. Every rule was checked.
@@ -91,7 +107,9 @@ fn weather(harness: &mut Harness) {
         { "role": "system", "content": "be brief" },
         { "role": "user", "content": "Weather in Lyon?" },
     ]);
-    harness.llm_start(chat, LlmStart::new("gpt-x").provider("openai").input(&messages)).unwrap();
+    let parameters = serde_json::from_str(r#"{"temperature": 0.2, "max_tokens": 100}"#).unwrap();
+    let start = LlmStart::new("gpt-x").provider("openai").parameters(parameters).input(&messages);
+    harness.llm_start(chat, start).unwrap();
     tick(harness, 250);
     harness.token(chat, "{").unwrap();
     tick(harness, 50);
@@ -107,6 +125,7 @@ fn weather(harness: &mut Harness) {
     harness.tool_end(tool, "get_weather", r#"{"temp_c": 21}"#).unwrap();
     let tool = harness.new_call();
     harness.tool_start(tool, "bad_tool", r#"{"x": 1}"#).unwrap();
-    harness.tool_error(tool, "bad_tool", "ValueError: boom: upstream 500").unwrap();
+    let error = ErrorText::new("boom: upstream 500").error_type("ValueError").traceback(TRACEBACK);
+    harness.feed(Some(tool), EventKind::ToolError { tool_name: "bad_tool".into(), error }).unwrap();
     harness.run_end(&json!({ "status": "success", "output": "21 C in Lyon" })).unwrap();
 }

@@ -3,6 +3,8 @@
 //! Rule: a receiver listens on loopback, ends with its guard, and is asked what it has; that it said 200 proves nothing.
 
 mod datadog_agent;
+mod datadog_intake;
+mod gate;
 mod http;
 mod langsmith;
 mod oteltap;
@@ -12,6 +14,9 @@ mod sentry;
 mod spotlight;
 
 pub use datadog_agent::{DatadogAgent, Posted};
+pub use datadog_intake::DatadogIntake;
+pub(crate) use datadog_intake::datadog_answer;
+pub use gate::Gate;
 pub use http::{free_port, get, poll};
 pub use langsmith::{LANGSMITH_KEY, LangSmithDouble, LangSmithRun};
 pub use oteltap::OtelTap;

@@ -339,7 +339,7 @@ impl TestClock {
         self.seconds.store(seconds, Ordering::Relaxed);
     }
 
-    fn now(&self) -> SystemTime {
+    pub(super) fn now(&self) -> SystemTime {
         let seconds = u64::try_from(self.seconds.load(Ordering::Relaxed)).unwrap_or(0);
         UNIX_EPOCH + Duration::from_secs(seconds) + self.started.elapsed()
     }

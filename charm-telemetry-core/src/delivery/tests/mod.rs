@@ -17,6 +17,7 @@ mod gate;
 mod idle;
 mod killed;
 mod losses;
+mod outdated;
 mod over_http;
 mod panic_words;
 mod power_cuts;

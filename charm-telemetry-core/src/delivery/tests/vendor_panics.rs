@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::bench::{Bench, HOUR, Receiver, Setup, TestDestination, else_as_the_double, lost};
 use crate::delivery::{
@@ -98,6 +98,11 @@ impl Destination for Panicky {
         (self.method == "dropped").then_some(DropReason::RateLimited)
     }
 
+    fn is_outdated(&self, _: &Item, _: SystemTime) -> bool {
+        self.at("is_outdated");
+        false
+    }
+
     fn wants_dropped(&self) -> bool {
         true
     }
@@ -175,6 +180,23 @@ async fn a_panic_in_a_method_that_only_learns_costs_nothing_and_is_counted() {
             let outcomes = bench.shutdown(TWO_SECONDS).await;
             assert_eq!(outcomes.dropped.total(), 0);
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_who_says_what_is_too_old_leaves_it_to_the_receiver() {
+    for with_bomb in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let receiver = Receiver::new(|_, at| Ok(Response::new(if at.as_secs() < 3 { 503 } else { 200 })));
+        let panicky = Panicky::in_method("is_outdated", with_bomb);
+        let bench = Setup::spooling(dir.path()).start_with(&receiver, panicky);
+        bench.send(0..20);
+        bench.until_done(HOUR).await;
+        let outcomes = bench.outcomes();
+        assert_eq!(receiver.order(), (0..20).collect::<Vec<_>>());
+        assert_eq!((outcomes.delivered, outcomes.dropped.total()), (20, 0), "{outcomes:?}");
+        assert!(outcomes.panics > 0, "{outcomes:?}");
+        assert!(told(&bench)[0].starts_with("`is_outdated` of the exporter panicked: "));
     }
 }
 

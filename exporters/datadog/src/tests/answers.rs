@@ -42,6 +42,18 @@ fn a_rate_limit_is_waited_for_as_long_as_it_says_in_either_manner() {
 }
 
 #[test]
+fn of_two_waits_the_longer_one_counts() {
+    let limited = |reset: &str, after: &str| {
+        meaning(&Response::new(429).with_header("x-ratelimit-reset", reset).with_header("Retry-After", after))
+    };
+    assert_eq!(limited("7", "60"), after(60));
+    assert_eq!(limited("60", "7"), after(60));
+    assert_eq!(limited(&(NOW - 12).to_string(), "60"), after(60), "what is over hides nothing");
+    assert_eq!(limited("soon", "7"), after(7));
+    assert_eq!(limited("7", "soon"), after(7));
+}
+
+#[test]
 fn retry_after_counts_where_there_is_no_reset() {
     for status in [408, 429, 503] {
         assert_eq!(meaning(&Response::new(status).with_header("Retry-After", "9")), after(9), "{status}");

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{arrived, weather};
 use crate::settings::Format;
 
-/// The spans with names in place of what changes from run to run.
+/// The spans with names in place of what changes from run to run; moments are those since the first.
 pub(super) fn masked(spans: &[Value]) -> Value {
     let mut text = Value::from(spans.to_vec()).to_string().replace(env!("CARGO_PKG_VERSION"), "<version>");
     for span in spans {
@@ -17,7 +17,12 @@ pub(super) fn masked(spans: &[Value]) -> Value {
         text = text.replace(span["trace_id"].as_str().unwrap(), &name("trace"));
         text = text.replace(span["span_id"].as_str().unwrap(), &name(span["name"].as_str().unwrap()));
     }
-    serde_json::from_str(&text).unwrap()
+    let mut masked: Value = serde_json::from_str(&text).unwrap();
+    let start = spans.iter().filter_map(|span| span["start_ns"].as_u64()).min().unwrap();
+    for span in masked.as_array_mut().unwrap() {
+        span["start_ns"] = (span["start_ns"].as_u64().unwrap() - start).into();
+    }
+    masked
 }
 
 fn check(file: &str, format: Format) {

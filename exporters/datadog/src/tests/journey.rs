@@ -9,7 +9,7 @@ use charm_telemetry_core::testing::{Answer, MemoryWriter, ReceiverDouble};
 use charm_telemetry_core::{Environment, LlmEnd, LlmStart, Manager, Secret};
 use serde_json::{Value, json};
 
-use super::{KEY, PATIENCE, exporter, intake, named, rules, variables, weather};
+use super::{KEY, PATIENCE, exporter, intake, named, variables, weather};
 use crate::request::{Intake, item};
 use crate::settings::{Format, Route};
 
@@ -104,7 +104,7 @@ fn taken_after(first: Answer) -> (ReceiverDouble, Vec<Value>) {
     harness.shutdown(PATIENCE).unwrap();
     let requests = receiver.requests();
     let taken =
-        requests.iter().skip(1).flat_map(|request| rules::request(request, Format::Agent).unwrap()).collect();
+        requests.iter().skip(1).flat_map(|request| intake::read(request, Format::Agent).unwrap()).collect();
     (receiver, taken)
 }
 
@@ -138,7 +138,7 @@ fn one_span_that_is_refused_costs_no_other() {
     harness.shutdown(PATIENCE).unwrap();
     let accepted: Vec<_> =
         receiver.requests().into_iter().filter(|request| !request.text().contains("bad_tool")).collect();
-    let spans = accepted.iter().flat_map(|request| rules::request(request, Format::Public).unwrap());
+    let spans = accepted.iter().flat_map(|request| intake::read(request, Format::Public).unwrap());
     assert_eq!(spans.count(), 3);
 }
 
@@ -183,6 +183,18 @@ fn a_request_is_for_one_application() {
     assert!(intake.assemble(&items).is_err(), "it is halved");
     assert!(intake.assemble(&items[..1]).is_ok());
     assert!(intake.assemble(&[Item::new(*b"{}")]).is_err(), "it names none");
+}
+
+#[test]
+fn no_span_goes_to_the_address_of_the_other_format() {
+    let public = Intake(Route::Public { url: "http://127.0.0.1:9".to_owned(), key: Secret::new(KEY) });
+    let agent = Intake(Route::Agent { url: "http://127.0.0.1:9".to_owned() });
+    let [of_public, of_agent] = [Format::Public, Format::Agent].map(|format| item(format, "a", b"{}"));
+    for (intake, own, other) in [(public, &of_public, &of_agent), (agent, &of_agent, &of_public)] {
+        assert!(intake.assemble(std::slice::from_ref(own)).is_ok());
+        let why = intake.assemble(&[own.clone(), other.clone()]).err().unwrap().to_string();
+        assert_eq!(why, "the span is in the format of another address");
+    }
 }
 
 fn files(folder: &std::path::Path) -> Vec<String> {

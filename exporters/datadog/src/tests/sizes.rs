@@ -13,17 +13,33 @@ fn span(input: &Value) -> Value {
     json!({ "name": "n", "span_id": "1", "meta": { "kind": "llm", "metadata": {}, "input": input, "output": { "value": "short" } } })
 }
 
+/// As an Agent gets it. The public intake gets the same but for the field that its documentation lacks.
 fn fitted(input: &Value) -> Value {
-    let bytes = to_fit(span(input));
-    assert!(bytes.len() <= MAX_SPAN_BYTES, "{}", bytes.len());
-    serde_json::from_slice(&bytes).unwrap()
+    let [agent, mut public] = [Format::Agent, Format::Public].map(|format| {
+        let bytes = to_fit(span(input), format);
+        assert!(bytes.len() <= MAX_SPAN_BYTES, "{}", bytes.len());
+        serde_json::from_slice::<Value>(&bytes).unwrap()
+    });
+    assert!(public.get("collection_errors").is_none());
+    assert_eq!(public["meta"]["metadata"]["truncated"], true, "this tells it there");
+    public["collection_errors"] = agent["collection_errors"].clone();
+    assert_eq!(public, agent);
+    agent
+}
+
+/// How many bytes a cut text kept, and how many it says are missing.
+fn kept_and_told(text: &Value) -> (usize, usize) {
+    let (kept, told) = text.as_str().unwrap().rsplit_once("... [").unwrap();
+    (kept.len(), told.strip_suffix(" bytes cut]").unwrap().parse().unwrap())
 }
 
 #[test]
 fn a_span_that_fits_is_left_alone() {
     let exact = span(&json!({ "value": "" })).to_string().len();
     let whole = span(&json!({ "value": "x".repeat(MAX_SPAN_BYTES - exact) }));
-    assert_eq!(to_fit(whole.clone()), whole.to_string().into_bytes());
+    for format in [Format::Agent, Format::Public] {
+        assert_eq!(to_fit(whole.clone(), format), whole.to_string().into_bytes());
+    }
     let over = fitted(&json!({ "value": "x".repeat(MAX_SPAN_BYTES - exact + 1) }));
     assert_eq!(over["collection_errors"], json!(["truncated_io"]));
 }
@@ -34,8 +50,9 @@ fn long_texts_are_cut_and_short_ones_are_kept() {
         &json!({ "messages": [{ "role": "user", "content": "é".repeat(900_000) }, { "role": "user", "content": "why" }] }),
     );
     let messages = &cut["meta"]["input"]["messages"];
-    assert!(messages[0]["content"].as_str().unwrap().ends_with(" bytes cut]"));
-    assert!(messages[0]["content"].as_str().unwrap().len() > 200_000, "as much as possible is kept");
+    let (kept, told) = kept_and_told(&messages[0]["content"]);
+    assert!(kept > 200_000, "as much as possible is kept");
+    assert_eq!(kept + told, 1_800_000);
     assert_eq!((&messages[1]["content"], &cut["meta"]["output"]["value"]), (&json!("why"), &json!("short")));
     assert_eq!(cut["meta"]["metadata"]["truncated"], true);
 }
@@ -44,6 +61,14 @@ fn long_texts_are_cut_and_short_ones_are_kept() {
 fn the_length_that_counts_is_that_of_the_escaped_text() {
     let cut = fitted(&json!({ "value": "\u{1}".repeat(200_000) }));
     assert_eq!(cut["collection_errors"], json!(["truncated_io"]), "six bytes for each");
+}
+
+#[test]
+fn what_had_to_be_cut_more_than_once_says_how_much_of_the_whole_is_missing() {
+    let cut = fitted(&json!({ "value": "\u{1}".repeat(500_000) }));
+    let (kept, told) = kept_and_told(&cut["meta"]["input"]["value"]);
+    assert!(kept < 200_000, "the first limit was not enough: {kept}");
+    assert_eq!(kept + told, 500_000);
 }
 
 #[test]

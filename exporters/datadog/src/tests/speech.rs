@@ -21,7 +21,7 @@ fn content(json: &Value) -> Content {
 #[track_caller]
 fn check(given: impl Borrow<Value>, expected: impl Borrow<Value>) {
     let given = given.borrow();
-    assert_eq!(messages(&content(given), "user"), *expected.borrow(), "{given}");
+    assert_eq!(messages(&content(given), "user", Format::Agent), *expected.borrow(), "{given}");
 }
 
 fn said(role: &str, content: &str) -> Value {
@@ -32,7 +32,7 @@ fn said(role: &str, content: &str) -> Value {
 fn a_text_is_one_message() {
     check(json!("hi"), json!([said("user", "hi")]));
     assert_eq!(
-        messages(&Content::from_text("{\"not\": json"), "assistant"),
+        messages(&Content::from_text("{\"not\": json"), "assistant", Format::Agent),
         json!([said("assistant", "{\"not\": json")])
     );
 }
@@ -71,7 +71,7 @@ fn contents_of_many_parts_become_one_text() {
 fn arguments_are_an_object_in_whichever_shape_they_came() {
     let check = |call: Value, expected: Value| {
         let given = json!({ "role": "assistant", "content": "", "tool_calls": [call] });
-        assert_eq!(messages(&content(&given), "user")[0]["tool_calls"][0], expected);
+        assert_eq!(messages(&content(&given), "user", Format::Agent)[0]["tool_calls"][0], expected);
     };
     let expected = json!({ "name": "f", "arguments": { "a": 1 }, "tool_id": "c1", "type": "function" });
     check(
@@ -109,7 +109,7 @@ fn what_is_no_message_is_kept_as_json() {
     check(json!({ "prompt": "hi" }), json!([said("user", "{\"prompt\":\"hi\"}")]));
     check(json!([1, true]), json!([said("user", "1"), said("user", "true")]));
     let deep = (0..40).fold(json!("x"), |inner, _| json!([inner]));
-    assert!(messages(&content(&deep), "user")[0]["content"].as_str().unwrap().ends_with(']'));
+    assert!(messages(&content(&deep), "user", Format::Agent)[0]["content"].as_str().unwrap().ends_with(']'));
 }
 
 #[test]

@@ -47,6 +47,38 @@ fn the_way_goes_to_datadog_unless_an_agent_is_named() {
 }
 
 #[test]
+fn the_variable_for_these_spans_wins_over_the_one_for_all_products() {
+    let (public, agent) = ("https://api.datadoghq.com/", "http://a:1/");
+    let check = |of_these: &str, of_all: &str, expected: &str| {
+        let mut pairs = vec![("DD_API_KEY", "k"), ("DD_TRACE_AGENT_URL", "http://a:1")];
+        let both = [("DD_LLMOBS_AGENTLESS_ENABLED", of_these), ("DD_AGENTLESS_ENABLED", of_all)];
+        pairs.extend(both.into_iter().filter(|(_, value)| !value.is_empty()));
+        assert!(route(&pairs).starts_with(expected), "{pairs:?}");
+    };
+    check("", "1", public);
+    check("", "0", agent);
+    check("0", "1", agent);
+    check("1", "0", public);
+}
+
+#[test]
+fn another_address_stands_in_for_datadog_s_and_for_that_of_an_agent() {
+    let instead = ("DD_LLMOBS_OVERRIDE_ORIGIN", "https://proxy:9/");
+    let public = "https://proxy:9/api/intake/llm-obs/v1/trace/spans with k";
+    assert_eq!(route(&[("DD_API_KEY", "k"), instead]), public);
+    assert_eq!(route(&[("DD_API_KEY", "k"), ("DD_SITE", "nowhere"), instead]), public);
+    let agent = "https://proxy:9/evp_proxy/v2/api/v2/llmobs";
+    assert_eq!(route(&[("DD_TRACE_AGENT_URL", "unix:///a.socket"), instead]), agent);
+    assert_eq!(route(&[("DD_LLMOBS_AGENTLESS_ENABLED", "0"), instead]), agent);
+    for way in [("DD_API_KEY", "k"), ("DD_TRACE_AGENT_URL", "http://a:1")] {
+        let told = problems(&[way, ("DD_LLMOBS_OVERRIDE_ORIGIN", "proxy:9")]);
+        let expected =
+            "`DD_LLMOBS_OVERRIDE_ORIGIN` is `proxy:9`: it must be an address like `http://localhost:8126`";
+        assert_eq!(told, [expected]);
+    }
+}
+
+#[test]
 fn without_a_key_and_an_agent_it_does_not_start_and_says_both_ways_out() {
     let expected = "needs `DD_API_KEY` (or `DATADOG_API_KEY`): the API key, or `DD_TRACE_AGENT_URL` to send through an Agent; none is set";
     assert_eq!(problems(&[]), [expected]);
