@@ -17,6 +17,7 @@ mod gate;
 mod idle;
 mod killed;
 mod losses;
+mod nudged;
 mod outdated;
 mod over_http;
 mod panic_words;
