@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::bench::{HOUR, Receiver, Setup, TestDestination, else_as_the_double, lost};
-use super::simulated_disk::{SimulatedDisk, Step};
+use super::simulated_disk::{EIO, SimulatedDisk, Step};
 use super::spool_faults::{leave, on};
 use crate::delivery::{
     Body, Delivery, DeliveryConfig, DeliveryHandle, DeliveryNotice, DeliveryState, Destination, EncodeError,
@@ -85,7 +85,9 @@ impl Destination for Asking {
 
 #[tokio::test(start_paused = true)]
 async fn a_destination_is_told_of_its_last_losses_before_the_books_are_closed() {
-    let mut setup = on(&SimulatedDisk::default(), Setup::default());
+    let disk = SimulatedDisk::default();
+    disk.set_fault(|step, _| (step == Step::Write).then_some(EIO));
+    let mut setup = on(&disk, Setup::default());
     setup.config.spool.max_bytes = 6000;
     let destination = TestDestination { limits: setup.limits, identity: setup.identity.clone() };
     let (handle, heard) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(Heard::default())));
@@ -93,6 +95,9 @@ async fn a_destination_is_told_of_its_last_losses_before_the_books_are_closed() 
     let bench = setup.start_with(&Receiver::always(503), asking);
     assert!(handle.set(bench.handle.clone()).is_ok());
     bench.send(0..200);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    // The disk was not tried again yet: all is stored, and most of it given up, when it is over.
+    disk.heal();
     let outcomes = bench.shutdown(Duration::from_secs(2)).await;
     let heard = heard.lock().unwrap();
     assert_eq!((heard.lost, heard.lost > 0), (lost(&outcomes, DropReason::SpoolFull), true), "{outcomes:?}");
