@@ -46,6 +46,9 @@ impl SpanExporter for DatadogExporter {
     fn span(&mut self, span: FinishedSpan) -> HookResult {
         let Some(line) = self.line()? else { return Ok(()) };
         line.delivery.send(item(line.labels.format, &line.labels.ml_app, &encode(&span, &line.labels)));
+        if span.head.is_root() {
+            line.delivery.nudge();
+        }
         Ok(())
     }
 

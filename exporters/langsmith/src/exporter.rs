@@ -83,6 +83,9 @@ impl SpanExporter for LangsmithExporter {
         let operation = ready.early.as_ref().map_or(Operation::Post, |early| early.end(span.head.uuid()));
         // What is not taken is counted there.
         ready.delivery.send(ready.encoder.finished(&span, operation));
+        if span.head.is_root() {
+            ready.delivery.nudge();
+        }
         Ok(())
     }
 
