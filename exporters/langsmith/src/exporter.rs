@@ -10,15 +10,12 @@ use charm_telemetry_core::trace::{FinishedSpan, SpanExporter, SpanFeed, SpanHead
 use charm_telemetry_core::{EnvironmentReader, HookResult};
 
 use crate::LangsmithExporter;
+use crate::age::MAX_AGE;
 use crate::early::EarlyPosts;
 use crate::encode::Encoder;
 use crate::endpoint::unquoted;
 use crate::request::Project;
 use crate::run_parts::Operation;
-
-/// How long runs wait on disk for LangSmith's own servers: they refuse whole requests for one run that began more than a
-/// day ago.
-pub(crate) const MAX_AGE: Duration = Duration::from_hours(23);
 
 /// What is there once the first span has come.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 //! Rule: the key is in a header of the request and nowhere else.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use charm_telemetry_core::Secret;
 use charm_telemetry_core::delivery::{
@@ -112,7 +112,8 @@ impl Destination for Project {
         let is_multipart = sending.body.content_type == multipart::CONTENT_TYPE;
         let path = if is_multipart { "/runs/multipart" } else { "/runs/batch" };
         let request = self.authorized(Request::post(self.endpoint.join(path)));
-        if !is_multipart || sending.encoding == Encoding::Identity {
+        // As the SDKs, which say so of zstd alone.
+        if !is_multipart || sending.encoding != Encoding::Zstd {
             return request;
         }
         request
@@ -128,6 +129,11 @@ impl Destination for Project {
         let (disposition, dialect) = classify(response, self.dialect());
         self.speak(dialect);
         disposition
+    }
+
+    /// A server of one's own takes runs of any age.
+    fn is_outdated(&self, item: &Item, now: SystemTime) -> bool {
+        self.endpoint.is_cloud() && RunParts::of_item(item).is_ok_and(|run| run.is_too_old(now))
     }
 
     fn greeting(&self) -> Option<Request> {

@@ -2,6 +2,7 @@
 //!
 //! Rule: what was sent is read back from the bytes; that the receiver said 202 proves nothing.
 
+mod age;
 mod answers;
 mod checker;
 mod configuration;

@@ -9,7 +9,7 @@ use charm_telemetry_core::{Environment, Registry, VariableProblem};
 use serde_json::json;
 
 use super::support::{Harness, KEY, exporter, finish, ingested, plain, recorded_run, runs};
-use crate::exporter::MAX_AGE;
+use crate::age::MAX_AGE;
 use crate::request::Project;
 
 fn build(pairs: &[(&str, &str)]) -> Result<Harness, Vec<VariableProblem>> {
