@@ -77,6 +77,18 @@ fn a_compressed_request_says_its_sizes_and_its_parts_their_uncompressed_lengths(
 }
 
 #[test]
+fn a_request_in_gzip_says_no_sizes_as_those_of_the_sdks() {
+    let double = langsmith(Answer::new(200).body(r#"{"instance_flags":{"gzip_body_enabled":true}}"#));
+    assert_eq!(send(&double).outcomes.delivered, 4);
+    let [request] = &ingested(&double)[..] else { panic!("one request") };
+    assert_eq!(request.header("content-encoding"), Some("gzip"));
+    assert!(request.raw_body.starts_with(&[0x1f, 0x8b]) && request.raw_body.len() < request.body.len());
+    assert_eq!(request.header("x-pre-compressed-size"), None);
+    assert_eq!(request.header("x-post-compressed-size"), None);
+    assert_eq!(runs_of(request).len(), 4);
+}
+
+#[test]
 fn a_server_that_tells_nothing_gets_uncompressed_multipart() {
     for info in [Answer::new(404), Answer::new(500), Answer::new(200).body("<html>"), Answer::reset()] {
         let double = langsmith(info);
