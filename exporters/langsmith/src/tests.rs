@@ -10,5 +10,6 @@ mod early;
 mod end_to_end;
 mod payload;
 mod properties;
+mod refusals;
 mod sdk;
 mod support;

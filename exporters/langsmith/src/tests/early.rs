@@ -83,8 +83,7 @@ fn a_beginning_and_its_end_in_one_batch_are_one_post() {
 
 #[test]
 fn a_patch_goes_to_a_server_without_multipart_too() {
-    let double =
-        langsmith(Answer::new(200).body(r#"{"batch_ingest_config":{"use_multipart_endpoint":false}}"#));
+    let double = langsmith(r#"{"batch_ingest_config":{"use_multipart_endpoint":false}}"#);
     let mut harness = exporter(&double, &[("CHARM_LANGSMITH_POST_AFTER", "0s")]);
     harness.run_start(&json!({ "q": "hi" })).unwrap();
     double.wait_for_requests(2, PATIENCE);
