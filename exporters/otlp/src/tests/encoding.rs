@@ -297,6 +297,46 @@ fn answers_of_providers_are_unwrapped_and_say_why_they_ended() {
 }
 
 #[test]
+fn all_spans_of_a_trace_that_is_not_recorded_say_so() {
+    let mut settings = settings();
+    let remote = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00".parse().unwrap();
+    settings.context = TraceContext::new(remote, None);
+    let spans = spans_of(&settings, |trace| {
+        trace.run_start(at(0, 0, 0), &raw(&json!({})));
+        trace.tool_start(at(1, 1, 0), "outer", "");
+        trace.tool_start(at(2, 2, 1), "inner", "");
+        trace.run_end(at(5, 0, 0), &raw(&json!("x")));
+    });
+    let flags: Vec<_> = spans.iter().map(|span| wire(span, &options()).flags).collect();
+    assert_eq!(flags, [0x100, 0x100, 0x300], "only the run is below a span of another process");
+}
+
+#[test]
+fn a_name_that_is_the_word_for_its_kind_is_a_name() {
+    let mut settings = settings();
+    for (name, attribute) in [(Some("agent"), Some("agent")), (None, None), (Some(""), None)] {
+        settings.agent_name = name.map(Into::into);
+        let spans = spans_of(&settings, |trace| {
+            trace.run_start(at(0, 0, 0), &raw(&json!({})));
+            trace.tool_start(at(1, 1, 0), "tool", "");
+            trace.tool_end(at(2, 1, 0), "tool", "");
+            trace.retriever_start(at(3, 2, 0), "retrieval", "");
+            trace.retriever_end(at(4, 2, 0), &raw(&json!([])));
+            trace.retriever_end(at(5, 3, 0), &raw(&json!([])));
+            trace.run_end(at(6, 0, 0), &raw(&json!("x")));
+        });
+        let spans: Vec<_> = spans.iter().map(|span| wire(span, &options())).collect();
+        let of_agent = attribute.map_or("invoke_agent".to_owned(), |name| format!("invoke_agent {name}"));
+        let names: Vec<_> = spans.iter().map(|span| &*span.name).collect();
+        assert_eq!(names, ["execute_tool tool", "retrieval retrieval", "retrieval", &of_agent]);
+        assert_eq!(text(&spans[0], "gen_ai.tool.name").as_deref(), Some("tool"));
+        assert_eq!(text(&spans[1], "gen_ai.data_source.id").as_deref(), Some("retrieval"));
+        assert_eq!(text(&spans[2], "gen_ai.data_source.id"), None);
+        assert_eq!(text(&spans[3], "gen_ai.agent.name").as_deref(), attribute);
+    }
+}
+
+#[test]
 fn a_finish_reason_is_no_content() {
     let answer = json!({ "content": "SECRET", "finish_reason": "tool_calls" });
     let mut span = llm_span(&json!("q"), &answer);
