@@ -216,6 +216,9 @@ impl OpenRun {
         self.ended.insert(number, Arc::clone(&call.head));
         let (span, charge) = call.finish(self.started.wall, end, ending, self.conversation.as_ref());
         self.totals.count(&span);
+        if self.agent.provider.is_none() {
+            self.agent.provider.clone_from(&span.provider);
+        }
         if let SpanStatus::Error(SpanError { message, .. }) = &span.status {
             let said = start_of(message, REMEMBERED_ERROR_BYTES);
             self.failure = Some((Arc::clone(&span.head), said.to_owned()));

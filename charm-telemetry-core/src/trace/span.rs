@@ -154,7 +154,7 @@ pub struct FinishedSpan {
     pub model: Option<Arc<str>>,
     /// The model that answered, if the provider told another name.
     pub response_model: Option<Arc<str>>,
-    /// Who serves the model.
+    /// Who serves the model. On agent spans: that of the first call to end whose provider is known.
     pub provider: Option<Arc<str>>,
     /// What was asked of the model besides the prompt.
     pub parameters: ModelParameters,

@@ -149,3 +149,54 @@ fn hidden_inputs_and_outputs_are_hidden_in_events_too() {
         }
     }
 }
+
+#[test]
+fn a_run_has_the_provider_of_the_first_call_that_has_one() {
+    let spans = spans_of(&settings(), |trace| {
+        trace.run_start(at(0, 0, 0), &raw(&json!({})));
+        for (call, provider) in [(1, None), (2, Some("azure_openai")), (3, Some("anthropic"))] {
+            let start = LlmStart::new("m");
+            trace.llm_start(at(1, call, 0), &provider.map_or(start.clone(), |name| start.provider(name)));
+            trace.llm_end(at(2, call, 0), &LlmEnd::new());
+        }
+        trace.run_end(at(6, 0, 0), &raw(&json!("x")));
+    });
+    let providers: Vec<_> =
+        spans.iter().map(|span| text(&wire(span, &options()), "gen_ai.provider.name")).collect();
+    let expected = [None, Some("azure.ai.openai"), Some("anthropic"), Some("azure.ai.openai")];
+    assert_eq!(providers, expected.map(|name| name.map(str::to_owned)));
+}
+
+#[test]
+fn providers_have_the_names_of_the_conventions() {
+    for (name, expected) in [
+        ("openai", "openai"),
+        ("anthropic", "anthropic"),
+        ("azure", "azure.ai.openai"),
+        ("azure_openai", "azure.ai.openai"),
+        ("azure-openai-chat", "azure.ai.openai"),
+        ("azure_ai", "azure.ai.inference"),
+        ("bedrock", "aws.bedrock"),
+        ("aws_bedrock", "aws.bedrock"),
+        ("amazon_bedrock", "aws.bedrock"),
+        ("bedrock_converse", "aws.bedrock"),
+        ("google", "gcp.gemini"),
+        ("google_genai", "gcp.gemini"),
+        ("gemini", "gcp.gemini"),
+        ("google_vertexai", "gcp.vertex_ai"),
+        ("vertexai", "gcp.vertex_ai"),
+        ("vertex_ai", "gcp.vertex_ai"),
+        ("mistral", "mistral_ai"),
+        ("mistralai", "mistral_ai"),
+        ("xai", "x_ai"),
+        ("ibm", "ibm.watsonx.ai"),
+        ("watsonx", "ibm.watsonx.ai"),
+        ("moonshot", "moonshot_ai"),
+        ("a provider of tomorrow", "a provider of tomorrow"),
+    ] {
+        let mut span = llm_span(&json!("q"), &json!("a"));
+        span.provider = Some(name.into());
+        let sent = wire(&span, &options());
+        assert_eq!(text(&sent, "gen_ai.provider.name").as_deref(), Some(expected), "{name}");
+    }
+}
