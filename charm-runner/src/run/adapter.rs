@@ -91,8 +91,7 @@ impl Adapter {
             }
         };
         set_environment(&mut command, &project.environment);
-        // What the agent traces by itself joins the trace of its run.
-        command.env("TRACEPARENT", telemetry.traceparent_for(run, None).to_string());
+        join_trace(&mut command, run, telemetry);
         command
             .env("CHARM_RUN_ID", run.to_string())
             .env("PYTHONUNBUFFERED", "1")
@@ -107,6 +106,16 @@ impl Adapter {
         };
         Ok((spec, file))
     }
+}
+
+/// What the agent traces by itself joins the trace of its run.
+fn join_trace(command: &mut Command, run: RunId, telemetry: &TelemetrySettings) {
+    command.env("TRACEPARENT", telemetry.traceparent_for(run, None).to_string());
+    // One that came with no trace, or with a bad one, says nothing of this trace.
+    match telemetry.context.tracestate() {
+        Some(state) => command.env("TRACESTATE", state),
+        None => command.env_remove("TRACESTATE"),
+    };
 }
 
 fn python(project: &Project, adapter: PythonAdapter, entry_point: &str, input: &str) -> Result<Command> {
