@@ -31,8 +31,7 @@ impl<'a> BlobCache<'a> {
         open: impl FnOnce() -> Result<R, ImageError>,
     ) -> Result<PathBuf, ImageError> {
         let path = self.folder.join(blob.digest.hex());
-        let here = std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == blob.size);
-        if !here {
+        if !is_whole(&path, blob) {
             self.store(blob, open()?, &path)?;
         }
         Ok(path)
@@ -55,6 +54,17 @@ impl<'a> BlobCache<'a> {
         task.done();
         Ok(())
     }
+}
+
+/// Whether the file has the bytes that its name says: much may happen to a disk between two builds.
+fn is_whole(path: &Path, blob: &Descriptor) -> bool {
+    let digest = || -> io::Result<_> {
+        let mut hashing = Hashing::new(File::open(path)?);
+        io::copy(&mut hashing, &mut io::sink())?;
+        Ok(hashing.finish().1)
+    };
+    let has_size = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == blob.size);
+    has_size && digest().is_ok_and(|digest| digest == blob.digest)
 }
 
 /// The first digits, as people compare them.
@@ -87,5 +97,31 @@ fn copy_error(error: io::Error, blob: &Descriptor, path: &Path) -> ImageError {
             RegistryError::Malformed(format!("the blob {digest} came only in part ({error}); try again"))
                 .into()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::io::Cursor;
+
+    use super::*;
+
+    #[test]
+    fn a_blob_is_fetched_once_and_again_when_its_bytes_are_others() {
+        let (folder, progress) = (tempfile::tempdir().unwrap(), Progress::silent());
+        let cache = BlobCache::new(folder.path(), &progress);
+        let blob = Descriptor::of("layer", b"bytes");
+        let fetched = Cell::new(0);
+        let fetch = || {
+            let open = || {
+                fetched.set(fetched.get() + 1);
+                Ok(Cursor::new(b"bytes"))
+            };
+            std::fs::read(cache.fetch(&blob, open).unwrap()).unwrap()
+        };
+        assert_eq!((fetch(), fetch(), fetched.get()), (b"bytes".to_vec(), b"bytes".to_vec(), 1));
+        std::fs::write(folder.path().join("sha256").join(blob.digest.hex()), "bites").unwrap();
+        assert_eq!((fetch(), fetched.get()), (b"bytes".to_vec(), 2));
     }
 }

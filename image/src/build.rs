@@ -11,7 +11,7 @@ use crate::blobs::BlobCache;
 use crate::config::SCRATCH_USER;
 use crate::content;
 use crate::error::{ImageError, OutputError};
-use crate::image::{Assembly, Image};
+use crate::image::{self, Assembly, Image};
 use crate::layer::{Files, Layer};
 use crate::output::{self, Engine, Output, PushTarget, Pushed};
 use crate::platform::Platform;
@@ -81,6 +81,7 @@ pub fn generate(
 fn open_base(request: &ImageRequest, progress: &Progress) -> Result<Base, ImageError> {
     let step = progress.step("read the base");
     let base = Base::open(&request.base, &request.platform)?;
+    image::refuse_unfit(&base, request.family, &request.annotations)?;
     let digest = base.digest.as_ref().map_or_else(|| "scratch".to_owned(), ToString::to_string);
     step.done(&digest);
     Ok(base)
@@ -166,8 +167,7 @@ impl Destination<'_> {
                 }
                 Output::Archive(file) => {
                     let step = self.progress.step(&format!("write {}", file.display()));
-                    // The list of contents: `image.tar` -> `image.cdx.json`.
-                    let beside = file.with_extension("cdx.json");
+                    let beside = output::beside(file);
                     let sbom = Some((beside.as_path(), self.sbom));
                     output::write_archive(self.image, &self.request.tags, file, sbom, &self.cache)?;
                     step.done("an archive for Docker, Podman and skopeo");

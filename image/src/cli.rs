@@ -50,7 +50,11 @@ struct Cli {
     #[arg(long, value_enum, default_value = "fat", help_heading = "What goes in")]
     lto: Lto,
     /// Only write the crate of the runner, to be read, and print its folder.
-    #[arg(long, help_heading = "What goes in")]
+    #[arg(
+        long,
+        conflicts_with_all = ["output", "load", "push", "print_digest", "json"],
+        help_heading = "What goes in"
+    )]
     generate_only: bool,
 
     /// The image to stand on: a reference, `oci:DIR`, or `scratch`.
@@ -88,7 +92,7 @@ struct Cli {
     /// The user of the container. The default is the base's.
     #[arg(long, value_name = "USER", help_heading = "How it is described and started")]
     user: Option<String>,
-    /// The entry point, in words; empty for none. The default is the base's.
+    /// The entry point: words, or a JSON list of them; empty for none. The default is the base's.
     #[arg(long, value_name = "WORDS", help_heading = "How it is described and started")]
     entrypoint: Option<String>,
 
@@ -117,7 +121,8 @@ enum Format {
     Docker,
 }
 
-/// The whole command, with these crates in every image as if each were given by `--with NAME=PATH`.
+/// The whole command, with these crates in every image as if each were given by `--with NAME=PATH`, but from the folder
+/// of the workspace: whoever types the command may be in any folder of it.
 ///
 /// This is what the `xtask` of a repository with an exporter of its own is made of:
 ///
@@ -132,12 +137,8 @@ pub fn main_with(crates: &[(&str, &str)]) -> ExitCode {
     if args.get(1).is_some_and(|word| word == "image") {
         args.remove(1);
     }
-    let mut cli = Cli::parse_from(args);
-    for (name, path) in crates {
-        let source = crate::runner::WithSource::Path(path.into());
-        cli.with.push(WithCrate { name: (*name).to_owned(), source });
-    }
-    let ended = run(&cli);
+    let cli = Cli::parse_from(args);
+    let ended = run(cli, crates);
     // Who is being ended by a signal ends by that, and not by what it broke on the way.
     let _held = crate::interrupt::hold();
     match ended {
@@ -154,7 +155,7 @@ pub fn main() -> ExitCode {
     main_with(&[])
 }
 
-fn run(cli: &Cli) -> Result<(), ImageError> {
+fn run(mut cli: Cli, crates: &[(&str, &str)]) -> Result<(), ImageError> {
     crate::interrupt::watch().map_err(|error| {
         let reason = crate::error::plain(&error);
         RequestError::Argument(format!(
@@ -162,6 +163,7 @@ fn run(cli: &Cli) -> Result<(), ImageError> {
         ))
     })?;
     let progress = if cli.quiet { Progress::silent() } else { Progress::on_stderr() };
+    cli.with.extend(crate::runner::own_crates(crates)?);
     let request = cli.request()?;
     if cli.generate_only {
         let folder = crate::build::generate(&request.runner, &request.platform, &progress)?;
@@ -182,8 +184,8 @@ impl Cli {
     fn request(&self) -> Result<ImageRequest, RequestError> {
         let wishes = self.manifest.as_deref().map(ManifestWishes::read).transpose()?;
         let mut tags = self.tag.clone();
-        if tags.is_empty() {
-            tags.extend(wishes.as_ref().and_then(|wishes| wishes.custom_image.clone()));
+        if let (true, Some(wishes)) = (tags.is_empty(), &wishes) {
+            tags.extend(wishes.tag()?);
         }
         Ok(ImageRequest {
             runner: self.runner_request(wishes.as_ref()),
@@ -225,11 +227,10 @@ impl Cli {
     }
 
     fn start(&self) -> Result<StartSettings, RequestError> {
-        let words = |text: &String| text.split_whitespace().map(str::to_owned).collect();
         Ok(StartSettings {
             env: pairs("--env", &self.env)?,
             user: self.user.clone(),
-            entrypoint: self.entrypoint.as_ref().map(words),
+            entrypoint: self.entrypoint.as_deref().map(entrypoint).transpose()?,
             labels: pairs("--label", &self.label)?,
         })
     }
@@ -243,17 +244,57 @@ impl Cli {
     }
 }
 
+/// Words, or a JSON list. Quotes are a shell's, and there is none.
+fn entrypoint(text: &str) -> Result<Vec<String>, RequestError> {
+    let bad = |reason: &str| {
+        Err(RequestError::Argument(format!(
+            "`--entrypoint {text}` {reason}; write a list in JSON, as `--entrypoint '[\"sh\", \"-c\", \"exec x\"]'`"
+        )))
+    };
+    if text.trim_start().starts_with('[') {
+        return serde_json::from_str(text).or_else(|_| bad("is no list of words"));
+    }
+    if text.contains(['"', '\'', '\\']) {
+        return bad("has quotes or a backslash, which nobody would take away");
+    }
+    Ok(text.split_whitespace().map(str::to_owned).collect())
+}
+
 fn pairs(option: &str, texts: &[String]) -> Result<BTreeMap<String, String>, RequestError> {
     texts.iter().map(|text| config::pair(option, text)).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Cli;
-    use clap::CommandFactory as _;
+    use super::{Cli, entrypoint};
+    use clap::{CommandFactory as _, Parser as _};
 
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_entry_point_is_words_or_a_list_and_never_half_a_quote() {
+        assert_eq!(entrypoint("tini  --").unwrap(), ["tini", "--"]);
+        assert_eq!(entrypoint("").unwrap(), [""; 0]);
+        assert_eq!(entrypoint(r#"["sh", "-c", "exec 'x'"]"#).unwrap(), ["sh", "-c", "exec 'x'"]);
+        let way_out = r#"write a list in JSON, as `--entrypoint '["sh", "-c", "exec x"]'`"#;
+        for text in [r#"sh -c "exec x""#, "sh -c 'exec x'", r"sh -c exec\ x", r#"["sh", 1]"#, "[sh]"] {
+            let error = entrypoint(text).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("`--entrypoint {text}` ")) && error.ends_with(way_out),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn who_only_wants_to_read_the_crate_hears_that_nothing_else_is_done() {
+        assert!(Cli::try_parse_from(["image", "--generate-only", "--tag", "a:1"]).is_ok());
+        for other in ["--output=oci:a", "--load", "--push", "--json", "--print-digest"] {
+            let error = Cli::try_parse_from(["image", "--generate-only", other]).unwrap_err().to_string();
+            assert!(error.contains("'--generate-only' cannot be used with"), "{error}");
+        }
     }
 }

@@ -29,6 +29,9 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// What scratch has for a user: nobody's number, so that it is nobody's on the host.
 pub(crate) const SCRATCH_USER: &str = "65532:65532";
 
+/// How our layers begin to say what made them.
+pub(crate) const MAKER: &str = "cargo xtask image: ";
+
 /// A configuration under work.
 #[derive(Debug)]
 pub(crate) struct Config(Value);
@@ -38,9 +41,10 @@ impl Config {
         Self(config.clone())
     }
 
-    pub(crate) fn add_layer(&mut self, diff_id: &Digest, made_by: &str, time: Epoch) {
+    /// Adds a layer of ours.
+    pub(crate) fn add_layer(&mut self, diff_id: &Digest, what: &str, time: Epoch) {
         array(object(&mut self.0, "rootfs"), "diff_ids").push(json!(diff_id));
-        let history = json!({ "created": time.to_string(), "created_by": made_by });
+        let history = json!({ "created": time.to_string(), "created_by": format!("{MAKER}{what}") });
         array(self.root(), "history").push(history);
     }
 
@@ -80,8 +84,10 @@ impl Config {
             set_variable(env, name, value);
         }
         let path = variable(env, "PATH").unwrap_or(DEFAULT_PATH).to_owned();
-        let others: Vec<_> = path.split(':').filter(|folder| *folder != BIN).collect();
-        set_variable(env, "PATH", &format!("{BIN}:{}", others.join(":")));
+        let others = path.split(':').filter(|folder| *folder != BIN).collect::<Vec<_>>().join(":");
+        // After a colon nothing means the current folder, where an agent could have another `charm`.
+        let joint = if others.is_empty() { "" } else { ":" };
+        set_variable(env, "PATH", &format!("{BIN}{joint}{others}"));
     }
 
     /// Labels by which the base describes itself would describe the wrong image.
@@ -182,6 +188,15 @@ mod tests {
         let base = json!({ "config": { "Env": ["PATH=/usr/bin:/opt/charm/bin:/bin"], "Labels": null } });
         let env = &start(&base, &StartSettings::default())["config"]["Env"];
         assert_eq!(*env, json!(["PATH=/opt/charm/bin:/usr/bin:/bin"]));
+    }
+
+    #[test]
+    fn an_empty_path_does_not_become_the_current_folder() {
+        for path in ["PATH=", "PATH=/opt/charm/bin", "PATH=/opt/charm/bin:/opt/charm/bin"] {
+            let env =
+                &start(&json!({ "config": { "Env": [path] } }), &StartSettings::default())["config"]["Env"];
+            assert_eq!(*env, json!(["PATH=/opt/charm/bin"]), "for `{path}`");
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::reference::is_loopback_host;
+
 /// The request itself cannot be met.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
@@ -16,7 +18,10 @@ pub enum RequestError {
         reason: String,
     },
     /// Name a platform that exists.
-    #[error("unknown platform `{text}`; known are linux/amd64, linux/arm64, linux/riscv64 and linux/s390x")]
+    #[error(
+        "unknown platform `{text}`; known are linux/amd64, linux/arm64, linux/riscv64 and linux/s390x, and versions of \
+         these, as linux/arm64/v8"
+    )]
     PlatformName {
         /// What was written.
         text: String,
@@ -72,11 +77,21 @@ pub enum RunnerError {
     Check(String),
 }
 
+/// What to check when nobody answers there. No proxy stands before this machine.
+fn way_to(registry: &str) -> &'static str {
+    let host = registry.rsplit_once(':').map_or(registry, |(host, _)| host);
+    if is_loopback_host(host) || is_loopback_host(registry) {
+        "is it running?"
+    } else {
+        "check its name, the network and HTTPS_PROXY"
+    }
+}
+
 /// A registry, or a folder that holds images, does not do what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// Check the name of the registry, the network and the proxy.
-    #[error("cannot reach the registry `{registry}`: {reason}; check its name, the network and HTTPS_PROXY")]
+    #[error("cannot reach the registry `{registry}`: {reason}; {}", way_to(registry))]
     Unreachable {
         /// The registry.
         registry: String,

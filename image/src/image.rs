@@ -33,6 +33,21 @@ pub(crate) struct Image {
     pub(crate) base: Base,
 }
 
+/// Refuses what a manifest of the wanted family cannot say: it is known as soon as the base is.
+pub(crate) fn refuse_unfit(
+    base: &Base,
+    family: Option<Family>,
+    annotations: &BTreeMap<String, String>,
+) -> Result<(), RequestError> {
+    let family = family.unwrap_or(base.family);
+    if let (Family::Docker, Some(name)) = (family, annotations.keys().next()) {
+        return Err(RequestError::Argument(format!(
+            "`--annotation {name}=..`: a Docker manifest has no annotations; use `--format oci`, or `--label`"
+        )));
+    }
+    base.layers.iter().try_for_each(|layer| ImageLayer::of_base(layer, family).map(drop))
+}
+
 /// One layer, from below.
 #[derive(Debug)]
 pub(crate) struct ImageLayer {
@@ -71,7 +86,7 @@ impl Assembly {
 
     /// Puts a layer of ours on top.
     pub(crate) fn add(&mut self, layer: Layer, what: &'static str) {
-        self.config.add_layer(&layer.diff_id, &format!("cargo xtask image: {what}"), self.time);
+        self.config.add_layer(&layer.diff_id, what, self.time);
         let descriptor = Descriptor::of(self.family.gzip_layer(), &layer.gzip);
         self.layers.push(ImageLayer { descriptor, what: what.into(), own: Some(layer.gzip) });
     }
@@ -86,7 +101,7 @@ impl Assembly {
             "config": config_descriptor.to_json(),
             "layers": self.layers.iter().map(|layer| layer.descriptor.to_json()).collect::<Vec<Value>>(),
         });
-        // Docker's manifests have no annotations; the labels say the same.
+        // Docker's manifests have no annotations: the labels say what ours say, and the user's were refused.
         if self.family == Family::Oci && !annotations.is_empty() {
             manifest["annotations"] = json!(annotations);
         }
@@ -161,5 +176,37 @@ impl Image {
     pub(crate) fn size(&self) -> u64 {
         let layers: u64 = self.layers.iter().map(|layer| layer.descriptor.size).sum();
         layers + self.config_descriptor.size + self.manifest.len() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::BaseName;
+
+    /// A base with one layer of this type.
+    fn base(media_type: &str) -> Base {
+        let mut base = Base::open(&BaseName::Scratch, &Platform::host()).unwrap();
+        base.layers = vec![Descriptor::of(media_type, b"layer")];
+        base
+    }
+
+    #[test]
+    fn what_a_docker_manifest_cannot_say_is_refused() {
+        let zstd = "application/vnd.oci.image.layer.v1.tar+zstd";
+        let none = BTreeMap::new();
+        let note = BTreeMap::from([("note".to_owned(), "x".to_owned())]);
+        let said = |media_type, family, annotations| {
+            let said = refuse_unfit(&base(media_type), family, annotations);
+            said.err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        let expected =
+            format!("a Docker manifest cannot hold the base's layer of type `{zstd}`; use `--format oci`");
+        assert_eq!(said(zstd, Some(Family::Docker), &none), expected);
+        assert_eq!(said(zstd, None, &note), "");
+        let expected =
+            "`--annotation note=..`: a Docker manifest has no annotations; use `--format oci`, or `--label`";
+        assert_eq!(said(Family::Oci.gzip_layer(), Some(Family::Docker), &note), expected);
+        assert_eq!(said(Family::Oci.gzip_layer(), Some(Family::Docker), &none), "");
     }
 }

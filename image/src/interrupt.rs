@@ -4,33 +4,21 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-use rustix::process::{
-    Pid, Signal, kill_process, kill_process_group, test_kill_process, test_kill_process_group,
-};
+use rustix::process::{Pid, Signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+
+use crate::program::Reach;
 
 /// What exists only while we do.
 #[derive(Debug)]
 pub(crate) struct List {
     partial: BTreeSet<PathBuf>,
     programs: Vec<(Pid, Reach)>,
-}
-
-/// Who is ended with a program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reach {
-    /// The program alone: it may want to ask something on our terminal.
-    Alone,
-    /// All that it started as well: it is the first of a group of its own.
-    Group,
 }
 
 static LIST: Mutex<List> = Mutex::new(List { partial: BTreeSet::new(), programs: Vec::new() });
@@ -82,6 +70,14 @@ impl List {
         self.partial.remove(path);
     }
 
+    pub(crate) fn add_program(&mut self, pid: Pid, reach: Reach) {
+        self.programs.push((pid, reach));
+    }
+
+    pub(crate) fn remove_program(&mut self, pid: Pid) {
+        self.programs.retain(|(listed, _)| *listed != pid);
+    }
+
     fn end_programs(&self) {
         self.send(Signal::TERM);
         let started = Instant::now();
@@ -96,11 +92,7 @@ impl List {
 
     fn send(&self, signal: Signal) {
         for &(pid, reach) in &self.programs {
-            // Who is gone needs no signal.
-            let _ = match reach {
-                Reach::Alone => kill_process(pid, signal),
-                Reach::Group => kill_process_group(pid, signal),
-            };
+            reach.send(pid, signal);
         }
     }
 
@@ -121,59 +113,4 @@ fn remove(path: &Path) -> io::Result<()> {
         Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
         Ok(_) => std::fs::remove_file(path),
     }
-}
-
-impl Reach {
-    fn is_gone(self, pid: Pid) -> bool {
-        let found = match self {
-            Self::Alone => test_kill_process(pid),
-            Self::Group => test_kill_process_group(pid),
-        };
-        found == Err(Errno::SRCH)
-    }
-}
-
-/// A program that works for us.
-#[derive(Debug)]
-pub(crate) struct Program {
-    child: Option<Child>,
-    pid: Pid,
-}
-
-impl Program {
-    pub(crate) fn start(command: &mut Command, reach: Reach) -> io::Result<Self> {
-        if reach == Reach::Group {
-            command.process_group(0);
-        }
-        let mut list = hold();
-        let child = command.spawn()?;
-        let pid = Pid::from_child(&child);
-        list.programs.push((pid, reach));
-        Ok(Self { child: Some(child), pid })
-    }
-
-    pub(crate) fn child(&mut self) -> &mut Child {
-        self.child.as_mut().expect("only who consumes it takes it")
-    }
-
-    pub(crate) fn wait(mut self) -> io::Result<ExitStatus> {
-        self.child().wait()
-    }
-
-    /// Reads what it says, to its end.
-    pub(crate) fn output(mut self) -> io::Result<Output> {
-        self.child.take().expect("only who consumes it takes it").wait_with_output()
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        hold().programs.retain(|(pid, _)| *pid != self.pid);
-    }
-}
-
-/// Runs a program that reads nothing, to its end.
-pub(crate) fn output(command: &mut Command) -> io::Result<Output> {
-    let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Program::start(command, Reach::Alone)?.output()
 }

@@ -43,6 +43,7 @@ mod media;
 mod interrupt;
 mod output;
 mod partial;
+mod program;
 mod progress;
 mod report;
 

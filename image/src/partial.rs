@@ -12,7 +12,8 @@ use tempfile::{Builder, NamedTempFile, TempDir};
 use crate::error::OutputError;
 use crate::interrupt;
 
-const PREFIX: &str = ".charm-image-";
+/// How the names of all that is not whole begin.
+pub(crate) const PREFIX: &str = ".charm-image-";
 
 /// A file; removed when it is dropped before it got its name.
 #[derive(Debug)]
@@ -94,6 +95,17 @@ impl PartialFolder {
 
     pub(crate) fn path(&self) -> &Path {
         self.0.as_ref().expect("only who consumes it takes it").path()
+    }
+
+    /// Takes what is in it elsewhere, which `take` does, and removes it; no signal is answered meanwhile.
+    pub(crate) fn empty(mut self, take: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+        let folder = self.0.take().expect("only who consumes it takes it");
+        let mut list = interrupt::hold();
+        let path = folder.path().to_owned();
+        let taken = take(&path);
+        drop(folder);
+        list.remove(&path);
+        taken
     }
 
     /// Gives it its name, which `rename` does; no signal is answered meanwhile.

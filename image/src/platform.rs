@@ -65,12 +65,18 @@ impl FromStr for Platform {
         let unknown = || RequestError::PlatformName { text: text.to_owned() };
         let mut parts = text.split('/');
         let (os, architecture, variant) = (parts.next(), parts.next().ok_or_else(unknown)?, parts.next());
-        let known = KNOWN.iter().any(|(name, _)| *name == architecture);
+        let known = KNOWN.iter().any(|(name, _)| *name == architecture) && variant.is_none_or(is_variant);
         let whole = os == Some("linux") && known && parts.next().is_none();
         whole
             .then(|| Self { architecture: architecture.to_owned(), variant: variant.map(str::to_owned) })
             .ok_or_else(unknown)
     }
+}
+
+/// `v8` and its like.
+fn is_variant(text: &str) -> bool {
+    let digits = text.strip_prefix('v').unwrap_or_default();
+    digits.starts_with(|c: char| c.is_ascii_digit()) && digits.chars().all(|c| c.is_ascii_digit() || c == '.')
 }
 
 impl fmt::Display for Platform {
@@ -99,5 +105,36 @@ fn empty_output() -> std::process::Output {
         status: std::process::ExitStatus::default(),
         stdout: Vec::new(),
         stderr: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Platform;
+
+    #[test]
+    fn a_platform_is_a_system_a_processor_and_perhaps_its_version() {
+        for text in ["linux/amd64", "linux/amd64/v3", "linux/arm64/v8", "linux/riscv64", "linux/s390x"] {
+            assert_eq!(text.parse::<Platform>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn another_is_refused_with_those_that_are_known() {
+        for text in [
+            "",
+            "linux",
+            "linux/mips",
+            "windows/amd64",
+            "linux/amd64/",
+            "linux/amd64/nonsense",
+            "linux/arm64/v",
+            "linux/arm64/v8/x",
+        ] {
+            let expected = format!(
+                "unknown platform `{text}`; known are linux/amd64, linux/arm64, linux/riscv64 and linux/s390x, and versions of these, as linux/arm64/v8"
+            );
+            assert_eq!(text.parse::<Platform>().unwrap_err().to_string(), expected);
+        }
     }
 }

@@ -85,6 +85,7 @@ fn parse(text: &str) -> Result<Reference, String> {
         _ => (name, None),
     };
     let (registry, repository) = split_registry(path);
+    check_registry(&registry)?;
     check_repository(&repository)?;
     let tag = tag.or_else(|| digest.is_none().then(|| "latest".to_owned()));
     Ok(Reference { registry, repository, tag, digest })
@@ -99,6 +100,38 @@ fn split_registry(path: &str) -> (String, String) {
         },
         _ => (DEFAULT_REGISTRY.to_owned(), with_library(path)),
     }
+}
+
+fn check_registry(registry: &str) -> Result<(), String> {
+    let (host, port) = match registry.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (registry, None),
+    };
+    let bad = |what: &str| Err(format!("`{registry}` is no registry: {what}"));
+    if port
+        .is_some_and(|port| !port.bytes().all(|byte| byte.is_ascii_digit()) || port.parse::<u16>().is_err())
+    {
+        return bad("its port is no number up to 65535; write `HOST:PORT`");
+    }
+    if !is_host(host) {
+        return bad("write a host of letters, digits, `-` and `.`, or an address, as `[::1]`");
+    }
+    Ok(())
+}
+
+fn is_host(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return address.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    let is_label = |label: &str| {
+        let ends_fit = label.starts_with(is_alphanumeric) && label.ends_with(is_alphanumeric);
+        ends_fit && label.chars().all(|c| is_alphanumeric(c) || c == '-')
+    };
+    host.split('.').all(is_label)
+}
+
+fn is_alphanumeric(c: char) -> bool {
+    c.is_ascii_alphanumeric()
 }
 
 fn with_library(path: &str) -> String {
@@ -182,6 +215,27 @@ mod tests {
             &(prefix("a:b:c")
                 + "`a:b` is no repository; write words of lower-case letters and digits, joined by `.`, `_`, `-` or `/`"),
         );
+        let host = "write a host of letters, digits, `-` and `.`, or an address, as `[::1]`";
+        for (text, registry) in [
+            ("<account>.dkr.ecr.eu-west-1.amazonaws.com/a:1", "<account>.dkr.ecr.eu-west-1.amazonaws.com"),
+            ("my reg.io/a", "my reg.io"),
+            ("reg..io/a", "reg..io"),
+            ("-reg.io/a", "-reg.io"),
+            (":5000/a", ":5000"),
+            ("[::g]:1/a", "[::g]:1"),
+            ("[::1/a", "[::1"),
+        ] {
+            check(text, &(prefix(text) + &format!("`{registry}` is no registry: {host}")));
+        }
+        for (text, registry) in [
+            ("a.io:/b", "a.io:"),
+            ("a.io:x/b", "a.io:x"),
+            ("a.io:65536/b", "a.io:65536"),
+            ("a.io:+1/b", "a.io:+1"),
+        ] {
+            let port = "its port is no number up to 65535; write `HOST:PORT`";
+            check(text, &(prefix(text) + &format!("`{registry}` is no registry: {port}")));
+        }
         check(
             "a//b",
             &(prefix("a//b")

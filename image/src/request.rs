@@ -9,10 +9,10 @@ use crate::config::StartSettings;
 use crate::epoch::Epoch;
 use crate::error::RequestError;
 use crate::media::Family;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::platform::Platform;
 use crate::reference::Reference;
-use crate::runner::RunnerRequest;
+use crate::runner::{RunnerRequest, WithCrate, WithSource};
 
 /// An image to build.
 #[derive(Debug, Clone)]
@@ -68,6 +68,7 @@ impl ImageRequest {
                 "`--tag {pinned}` has a digest, which only the finished image can have; leave out what begins with `@`"
             )));
         }
+        self.runner.with.iter().try_for_each(refuse_file)?;
         match () {
             () if self.push && self.tags.is_empty() => need("--push"),
             () if self.load && self.tags.is_empty() => need("--load"),
@@ -75,13 +76,43 @@ impl ImageRequest {
                 "nowhere to put the image; add `--output oci:DIR`, `--output tar:FILE`, `--load` or `--push`"
                     .to_owned(),
             )),
-            () => Ok(()),
+            () => output::refuse_shared(&self.outputs, &self.base),
         }
+    }
+}
+
+/// Of a crate its folder is named.
+fn refuse_file(WithCrate { name, source }: &WithCrate) -> Result<(), RequestError> {
+    match source {
+        WithSource::Path(path) if path.is_file() => {
+            let path = path.display();
+            Err(RequestError::Argument(format!(
+                "`--with {name}={path}` is a file; name the folder that has the crate's Cargo.toml"
+            )))
+        }
+        _ => Ok(()),
     }
 }
 
 impl Default for ImageRequest {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crate_that_is_a_file_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut request = ImageRequest::new();
+        request.outputs.push(Output::Layout("x".into()));
+        assert!(request.check().is_ok());
+        let text = format!("mine={}", file.path().display());
+        request.runner.with.push(text.parse().unwrap());
+        let expected = format!("`--with {text}` is a file; name the folder that has the crate's Cargo.toml");
+        assert_eq!(request.check().unwrap_err().to_string(), expected);
     }
 }

@@ -79,8 +79,39 @@ fn on_a_base_there_is_one_more_layer_and_everything_of_the_base_stays() {
     assert_eq!(after["Labels"]["org.opencontainers.image.title"], "charm-runner");
     assert_eq!(ours.manifest["annotations"]["org.opencontainers.image.title"], "charm-runner");
     assert_eq!(ours.manifest["annotations"]["org.opencontainers.image.base.digest"], theirs.digest);
+    // By these it describes itself, and nothing of ours takes their place.
+    for key in ["org.opencontainers.image.source", "org.opencontainers.image.authors"] {
+        assert!(before["Labels"].get(key).is_some() && theirs.manifest["annotations"].get(key).is_some());
+        assert_eq!((after["Labels"].get(key), ours.manifest["annotations"].get(key)), (None, None), "{key}");
+    }
     assert_eq!(report["base"]["digest"], theirs.digest);
     assert_eq!(report["layers"][0]["what"], "base");
+}
+
+#[test]
+fn an_oci_base_is_described_anew_for_docker_and_has_no_annotations_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = output(&BaseImage::default().write(&folder.path().join("base")));
+    let at = folder.path().join("image");
+    let args = ["--base", &base, "--format", "docker", "--output", &output(&at), "--json"];
+    assert_eq!(image(args, &[]).json()["format"], "docker");
+    let ours = Layout::read(&at);
+    assert_eq!(ours.manifest["mediaType"], "application/vnd.docker.distribution.manifest.v2+json");
+    let types: Vec<_> =
+        ours.manifest["layers"].as_array().unwrap().iter().map(|layer| &layer["mediaType"]).collect();
+    assert_eq!(types, ["application/vnd.docker.image.rootfs.diff.tar.gzip"; 2]);
+    let said = image(args.into_iter().chain(["--annotation", "note=x"]), &[]);
+    let expected =
+        "`--annotation note=..`: a Docker manifest has no annotations; use `--format oci`, or `--label`";
+    assert_eq!(said.error(), expected);
+    assert!(!said.stderr.contains("compile it"), "it is told before that: {}", said.stderr);
+}
+
+#[test]
+fn a_time_that_is_none_is_told() {
+    let said = image(["--output", "oci:/nonexistent/x"], &[("SOURCE_DATE_EPOCH", "yesterday")]);
+    let expected = "SOURCE_DATE_EPOCH is `yesterday`; set it to whole seconds since 1970, as `git log -1 --format=%ct` prints";
+    assert_eq!(said.error(), expected);
 }
 
 #[test]
@@ -278,10 +309,33 @@ fn the_manifest_of_an_agent_names_the_image() {
 #[test]
 fn a_person_gets_a_summary_and_sees_each_step() {
     let folder = tempfile::tempdir().unwrap();
-    let said = image(["--output", &output(&folder.path().join("image"))], &[]);
-    for word in
-        ["digest", "image id", "platform", "base       scratch", "exporters", "size", "written", "time"]
-    {
+    let at = folder.path().join("image");
+    let said = image(["--tag", "a/b:1", "--features", "otlp", "--output", &output(&at)], &[]);
+    let layout = Layout::read(&at);
+    let machine = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let platform = format!("platform   linux/{machine} (oci manifest)\n");
+    for row in [
+        format!("digest     {}\n", layout.digest),
+        format!("image id   {}\n", layout.manifest["config"]["digest"].as_str().unwrap()),
+        platform,
+        "tag        docker.io/a/b:1\n".to_owned(),
+        "base       scratch\n".to_owned(),
+        format!("exporters  otlp {}\n", env!("CARGO_PKG_VERSION")),
+        format!("written    {}\n", at.display()),
+    ] {
+        assert!(said.stdout.contains(&row), "no `{row}` in: {}", said.stdout);
+    }
+    for (number, what) in ["users and folders", "charm-runner"].iter().enumerate() {
+        let digest = layout.manifest["layers"][number]["digest"].as_str().unwrap();
+        let short = &digest["sha256:".len()..][..12];
+        let is_row = |line: &str| line.trim().starts_with(short) && line.ends_with(what);
+        assert!(said.stdout.lines().any(is_row), "no layer {short} in: {}", said.stdout);
+    }
+    for word in ["in 2 layers\n", "size", "runner", " crates\n", "time"] {
         assert!(said.stdout.contains(word), "no `{word}` in: {}", said.stdout);
     }
     for step in ["generate the runner", "compile it for linux/", "ask it for its exporters", "write "] {

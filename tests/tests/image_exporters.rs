@@ -114,6 +114,10 @@ fn a_crate_for_another_core_is_told() {
     assert!(error.starts_with("more than one `charm-telemetry-core` would be compiled in"), "{error}");
     assert!(error.contains("charm-telemetry-core 9.0.0 is used by `test-exporter`"), "{error}");
     assert!(!said.stderr.contains("Compiling"), "it is told before anything is compiled");
+    mine.replace("Cargo.toml", "{ path = \"../charm-telemetry-core\" }", "\"9\"");
+    let said = build(&["--with", &mine.with()], &[("CARGO_NET_OFFLINE", "true")]);
+    let expected = "`test-exporter` is for `charm-telemetry-core` ^9, and the runner has 0.1.";
+    assert!(said.error().starts_with(expected), "{}", said.error());
 }
 
 #[test]
@@ -168,8 +172,10 @@ fn a_wrong_wish_is_refused_before_anything_is_compiled() {
     let mine = ExporterCrate::sound(folder.path(), "test-exporter", "counter");
     let twice = mine.with();
     let wrong_name = format!("other={}", mine.folder.display());
+    let a_file = format!("{}/Cargo.toml", mine.with());
     for (args, expected) in [
         (vec!["--with", "absent=/nonexistent"], "`--with absent=/nonexistent`: there is no such folder"),
+        (vec!["--with", &a_file], "there is no such folder; name the folder of the crate's `Cargo.toml`"),
         (vec!["--with", &twice, "--with", &twice], "`--with test-exporter` is given twice"),
         (vec!["--with", &wrong_name], "the crate there is `test-exporter`; write `--with test-exporter="),
         (

@@ -5,12 +5,13 @@
 #![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test that called it")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use charm_telemetry_core::testing::{Answer, ReceiverDouble};
-use charm_telemetry_tests::image::{BaseImage, ExporterCrate, Layout, image_command, root};
+use charm_telemetry_tests::image::{BaseImage, ExporterCrate, Layout, image_command, programs_without, root};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Far more than anything here takes, also on a busy machine.
@@ -158,4 +159,61 @@ fn interrupted_while_it_compiles_it_ends_cargo_and_all_that_cargo_started() {
     fs::remove_file(mine.folder.join("build.rs")).unwrap();
     let said = image_command(["--with", &mine.with(), "--output", &place], &[]).output().unwrap();
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+}
+
+/// A registry that takes blobs and is in no hurry to say so.
+fn patient_registry() -> ReceiverDouble {
+    let registry = ReceiverDouble::start();
+    registry.answer_with(|request| match request.method.as_str() {
+        "HEAD" => Answer::new(404),
+        "POST" => Answer::new(202).header("Location", "/upload?session=1"),
+        "PUT" => Answer::silence(),
+        _ => Answer::new(204),
+    });
+    registry
+}
+
+#[test]
+fn interrupted_while_it_pushes_it_has_published_nothing() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::HUP, 129)] {
+        let registry = patient_registry();
+        let tag = format!("{}/team/runner:1", registry.address());
+        let running = Running::start(image_command(["--tag", &tag, "--push"], &[]));
+        let sends = || registry.requests().iter().any(|request| request.method == "PUT");
+        wait_until("a blob is being sent", sends);
+        let (ended, stdout, stderr) = running.end(signal);
+        assert_eq!((ended, stdout.as_str()), (Some(code), ""), "{stderr}");
+        let asked = registry.requests();
+        assert!(!asked.iter().any(|request| request.path.contains("/manifests/")), "nothing is published");
+    }
+}
+
+/// In the place of Podman: is asked to load, says which process it is, and does not end by itself.
+const SLOW_ENGINE: &str = r#"#!/bin/sh
+case "$1" in
+info) exit 0 ;;
+load) echo $$ > "$(dirname "$0")/pid"; ls "$4" > "$(dirname "$0")/archive"; while :; do sleep 0.05; done ;;
+esac
+"#;
+
+#[test]
+fn interrupted_while_an_engine_loads_it_ends_that_and_takes_its_archive_away() {
+    let programs = programs_without(&["podman", "docker"]);
+    let engine = programs.path().join("podman");
+    fs::write(&engine, SLOW_ENGINE).unwrap();
+    fs::set_permissions(&engine, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = programs.path().display().to_string();
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let args = ["--tag", "localhost/charm-test/slow:1", "--load"];
+        let running = Running::start(image_command(args, &[("PATH", &path)]));
+        let read = |name: &str| fs::read_to_string(programs.path().join(name)).unwrap_or_default();
+        wait_until("the engine loads", || read("archive").ends_with('\n'));
+        let (pid, archive) = (read("pid"), read("archive"));
+        assert!(lives(pid.trim()) && Path::new(archive.trim()).is_file());
+        let (ended, stdout, stderr) = running.end(signal);
+        assert_eq!((ended, stdout.as_str()), (Some(code), ""), "{stderr}");
+        assert!(!lives(pid.trim()), "the engine goes on");
+        assert!(!Path::new(archive.trim()).parent().unwrap().exists(), "the archive is left");
+        fs::remove_file(programs.path().join("archive")).unwrap();
+    }
 }

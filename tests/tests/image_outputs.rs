@@ -4,13 +4,15 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test that called it")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use charm_telemetry_tests::image::{BaseImage, Layout, Said, image, programs_without};
 use charm_telemetry_tests::requires;
+use serde_json::{Value, json};
 
 fn entries(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> =
@@ -115,6 +117,111 @@ fn an_older_image_of_that_name_is_replaced_and_anything_else_stays() {
     let said = write(&format!("tar:{}", papers.display()), "a:1");
     assert!(said.error().contains("is a folder; name a file"), "{}", said.error());
     assert_eq!(entries(folder.path()), ["image", "papers"]);
+}
+
+/// Every file below a folder, with its bytes.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for path in folder.read_dir().unwrap().map(|entry| entry.unwrap().path()) {
+        match path.is_dir() {
+            true => all.extend(contents(&path)),
+            false => drop(all.insert(path.clone(), fs::read(path).unwrap())),
+        }
+    }
+    all
+}
+
+#[test]
+fn the_layout_of_another_program_is_never_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = BaseImage::default().write(&folder.path().join("base"));
+    let (before, shown) = (contents(&at), at.display());
+    let said = write(&format!("oci:{shown}"), "a:1");
+    let expected = format!(
+        "`{shown}` holds another image, one that was not built here; choose a new folder or remove it"
+    );
+    assert_eq!(said.error(), expected);
+    let place = format!("oci:{shown}");
+    let said = image(["--base", &place, "--output", &place], &[]);
+    let expected = format!(
+        "`--output {place}` and `--base {place}` share a place, and a base is never changed; choose another"
+    );
+    assert_eq!(said.error(), expected);
+    // A name that is ours too makes it no image of ours.
+    let name = json!({ "io.containerd.image.name": "docker.io/library/a:1" });
+    let mut index: Value = serde_json::from_slice(&before[&at.join("index.json")]).unwrap();
+    index["manifests"][0]["annotations"] = name;
+    fs::write(at.join("index.json"), index.to_string()).unwrap();
+    let before = contents(&at);
+    let said = write(&place, "a:1");
+    let named = "holds another image, `docker.io/library/a:1` that was not built here;";
+    assert!(said.error().contains(named), "{}", said.error());
+    assert_eq!(contents(&at), before);
+}
+
+#[test]
+fn a_file_beside_an_older_image_of_ours_keeps_it_from_being_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("image");
+    let place = format!("oci:{}", at.display());
+    assert!(image(["--output", &place], &[]).success);
+    assert!(
+        image(["--output", &place], &[]).success,
+        "without a name it is ours by what made its last layer"
+    );
+    fs::write(at.join("notes.txt"), "dear").unwrap();
+    let before = contents(&at);
+    let said = image(["--output", &place], &[]);
+    let expected = "holds `notes.txt`, which is no part of an OCI layout; choose a new folder or remove it";
+    assert!(said.error().ends_with(expected), "{}", said.error());
+    assert_eq!(contents(&at), before);
+}
+
+#[test]
+fn a_device_or_a_pipe_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let said = write(&format!("tar:{}", pipe.display()), "a:1");
+    let expected = format!("`{}` is no file but a device or a pipe; name a file", pipe.display());
+    assert_eq!(said.error(), expected);
+    assert!(!said.stderr.contains("compile it"), "it is told before that: {}", said.stderr);
+    fs::rename(&pipe, folder.path().join("image.cdx.json")).unwrap();
+    let said = write(&format!("tar:{}/image.tar", folder.path().display()), "a:1");
+    assert!(said.error().contains("image.cdx.json` is no file but a device"), "{}", said.error());
+    assert_eq!(entries(folder.path()), ["image.cdx.json"]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_moved_is_filled_and_filled_again() {
+    let Some(disk) = SmallDisk::new("size=64m") else { return };
+    let place = format!("oci:{}", disk.0.path().display());
+    let first = write(&place, "a:1");
+    assert!(first.success, "{}", first.stderr);
+    let first = Layout::read(disk.0.path()).digest;
+    let second = image(["--tag", "a:1", "--label", "n=2", "--output", &place], &[]);
+    assert!(second.success, "{}", second.stderr);
+    assert_ne!(Layout::read(disk.0.path()).digest, first);
+    assert_eq!(entries(disk.0.path()), ["blobs", "index.json", "oci-layout"]);
+    assert_eq!(entries(&disk.0.path().join("blobs/sha256")).len(), 4, "nothing of the older one is left");
+}
+
+#[test]
+fn a_folder_without_room_is_as_empty_afterwards_as_it_was() {
+    let Some(disk) = SmallDisk::new("size=256k") else { return };
+    let said = write(&format!("oci:{}", disk.0.path().display()), "a:1");
+    let expected =
+        format!("no space left for `{}`; make room there or choose another place", disk.0.path().display());
+    assert_eq!(said.error(), expected);
+    assert_eq!(entries(disk.0.path()), Vec::<String>::new());
+}
+
+#[test]
+fn the_list_of_contents_keeps_what_looks_like_an_ending() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = format!("tar:{}", folder.path().join("app-1.2").display());
+    assert!(write(&place, "a:1").success);
+    assert_eq!(entries(folder.path()), ["app-1.2", "app-1.2.cdx.json"]);
 }
 
 #[test]

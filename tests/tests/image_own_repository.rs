@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use charm_telemetry_tests::image::{image, root};
+use charm_telemetry_tests::image::{AuthorRepository, HouseInGit, image, root};
 use serde_json::Value;
 
 /// Cargo in a folder, with what this workspace has compiled and without a network.
@@ -69,65 +69,83 @@ fn a_bad_name_or_a_taken_folder_is_told() {
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
 }
 
-/// A repository with an exporter and an `xtask` of three lines.
-fn repository(home: &Path) -> PathBuf {
-    let repository = home.join("repository");
-    let write = |path: &str, text: &str| {
-        let path = repository.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
-    let house = root().display();
-    write("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"sink\", \"xtask\"]\n");
-    write(
-        "xtask/Cargo.toml",
-        &format!(
-            "[package]\nname = \"xtask\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n\
-             charm-telemetry-image = {{ path = \"{house}/image\" }}\n"
-        ),
-    );
-    write(
-        "xtask/src/main.rs",
-        "fn main() -> std::process::ExitCode {\n    charm_telemetry_image::main_with(&[(\"sink\", \"sink\")])\n}\n",
-    );
-    write(
-        "sink/Cargo.toml",
-        "[package]\nname = \"sink\"\nversion = \"1.2.3\"\nedition = \"2024\"\n\n[dependencies]\n\
-         charm-telemetry-core = \"0.1\"\n",
-    );
-    write(
-        "sink/src/lib.rs",
-        "//! A sink.\nuse charm_telemetry_core::{TelemetryExporter, charm_exporter};\n\n/// A sink.\n\
-         #[charm_exporter(\"sink\")]\npub struct Sink;\n\nimpl TelemetryExporter for Sink {}\n",
-    );
-    // Until the crates are in the registry, the repository says where they are.
-    let patch = format!(
-        "\n[patch.crates-io]\ncharm-telemetry-core = {{ path = \"{house}/charm-telemetry-core\" }}\n"
-    );
-    let manifest = fs::read_to_string(repository.join("Cargo.toml")).unwrap();
-    write("Cargo.toml", &(manifest + &patch));
-    repository
+/// The crate of the runner, as the command in a repository wrote it.
+struct GeneratedCrate {
+    folder: PathBuf,
+    metadata: Value,
+}
+
+impl GeneratedCrate {
+    fn of(said: &Output) -> Self {
+        assert!(said.status.success(), "{}", text(&said.stderr));
+        let folder = PathBuf::from(text(&said.stdout).trim());
+        let mut command = Command::new("cargo");
+        command.args(["metadata", "--format-version", "1", "--offline", "--locked"]).current_dir(&folder);
+        let output = command.output().unwrap();
+        let metadata = serde_json::from_slice(&output.stdout).expect("cargo understands it as it is");
+        Self { folder, metadata }
+    }
+
+    fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.folder.join(file)).unwrap()
+    }
+
+    /// The sources of all packages of this name.
+    fn sources(&self, name: &str) -> Vec<String> {
+        let packages = self.metadata["packages"].as_array().unwrap();
+        let named = packages.iter().filter(|package| package["name"] == name);
+        named.map(|package| package["source"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+}
+
+const QUICK: [&str; 4] = ["--features", "none", "--lto", "off"];
+
+#[test]
+fn a_repository_of_its_own_has_the_command_with_three_lines_in_all_of_its_folders() {
+    let home = tempfile::tempdir().unwrap();
+    let repository = AuthorRepository::beside_the_house(home.path());
+    for at in [".", "sink"] {
+        let said = repository.image(at, &[&QUICK[..], &["--generate-only"]].concat());
+        let generated = GeneratedCrate::of(&said);
+        let main = generated.read("src/main.rs");
+        assert!(main.contains("use sink as _;"), "{main}");
+        assert_eq!(generated.sources("charm-telemetry-core").len(), 1);
+        assert_eq!((generated.sources("charm-runner").len(), generated.sources("sink").len()), (1, 1));
+    }
+    let output = format!("oci:{}", home.path().join("image").display());
+    let said = repository.image(".", &[&QUICK[..], &["--json", "--output", &output]].concat());
+    assert!(said.status.success(), "{}", text(&said.stderr));
+    let report: Value = serde_json::from_slice(&said.stdout).unwrap();
+    let sink = serde_json::json!([{ "name": "sink", "crate": "sink", "version": "1.2.3" }]);
+    assert_eq!(report["exporters"], sink);
 }
 
 #[test]
-fn a_repository_of_its_own_has_the_command_with_three_lines() {
+fn a_repository_that_names_the_house_by_a_branch_of_git_has_the_runner_of_the_commit_in_its_lock_file() {
     let home = tempfile::tempdir().unwrap();
-    let repository = repository(home.path());
-    let args = ["--features", "none", "--lto", "off", "--generate-only"];
-    let run = ["run", "--quiet", "--package", "xtask", "--", "image"];
-    let said = cargo(&repository, &[&run[..], &args].concat());
-    assert!(said.status.success(), "{}", text(&said.stderr));
-    let generated = PathBuf::from(text(&said.stdout).trim());
-    let main = fs::read_to_string(generated.join("src/main.rs")).unwrap();
-    assert!(main.contains("use sink as _;"), "{main}");
-    let metadata = Command::new("cargo")
-        .args(["metadata", "--format-version", "1", "--offline", "--locked"])
-        .current_dir(&generated)
-        .output()
-        .unwrap();
-    let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
-    let names: Vec<_> =
-        metadata["packages"].as_array().unwrap().iter().map(|package| &package["name"]).collect();
-    assert_eq!(names.iter().filter(|name| **name == "charm-telemetry-core").count(), 1);
-    assert!(names.iter().any(|name| **name == "charm-runner") && names.iter().any(|name| **name == "sink"));
+    let house = HouseInGit::on_branch("feature/x");
+    let place = format!("git = \"{}\", branch = \"feature/x\"", house.url());
+    let repository = AuthorRepository::of_git(home.path(), &place);
+    let first = house.head();
+    let generate = [&QUICK[2..], &["--generate-only"]].concat();
+    let generated =
+        GeneratedCrate::of(&repository.image(".", &[&generate[..], &["--features", "none"]].concat()));
+    let source = |commit: &str| format!("git+{}?branch=feature/x#{commit}", house.url());
+    assert_eq!(generated.sources("charm-telemetry-core"), [source(&first)], "one core");
+    assert_eq!(generated.sources("charm-runner"), [source(&first)]);
+    // The branch moves on; what the lock file says stays.
+    house.commit("another");
+    AuthorRepository::of_git(&home.path().join("of somebody else"), &place).resolve();
+    let manifest = home.path().join("charm.yaml");
+    fs::write(&manifest, "runtime: {telemetry: [otlp, sink]}\n").unwrap();
+    let manifest = manifest.display().to_string();
+    let generated =
+        GeneratedCrate::of(&repository.image(".", &[&generate[..], &["--manifest", &manifest]].concat()));
+    assert_eq!(generated.sources("charm-telemetry-core"), [source(&first)]);
+    assert_eq!(generated.sources("charm-runner"), [source(&first)]);
+    let manifest = generated.read("Cargo.toml");
+    assert!(manifest.contains("default-features = false, features = [\"otlp\"] }"), "{manifest}");
+    let said = repository.image(".", &[&generate[..], &["--features", "otlq"]].concat());
+    let error = text(&said.stderr);
+    assert!(error.contains("`charm-runner` has no feature `otlq`; it has: datadog, delivery,"), "{error}");
 }

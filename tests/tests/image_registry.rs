@@ -4,7 +4,9 @@
 
 use std::path::Path;
 
-use charm_telemetry_tests::image::{BaseImage, ExporterCrate, Layout, PASSWORD, Registry, image, index_of};
+use charm_telemetry_tests::image::{
+    BaseImage, ExporterCrate, Layout, PASSWORD, Registry, USER, image, index_of,
+};
 
 fn login(registry: &Registry) -> String {
     registry.docker_config(PASSWORD).display().to_string()
@@ -77,6 +79,30 @@ fn a_base_is_pulled_with_a_password_and_only_what_is_new_is_sent() {
 }
 
 #[test]
+fn a_base_of_one_registry_is_sent_to_another_and_never_mounted_there() {
+    let (Some(theirs), Some(ours)) = (Registry::start(), Registry::start()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let base = BaseImage::default().write(&folder.path().join("base"));
+    theirs.fill(&format!("{}:", layout(&base)), "team/base:1", &[]);
+    let both = serde_json::json!({ "auths": {
+        &theirs.address: { "username": USER, "password": PASSWORD },
+        &ours.address: { "username": USER, "password": PASSWORD },
+    } });
+    std::fs::write(folder.path().join("config.json"), both.to_string()).unwrap();
+    let login = folder.path().display().to_string();
+    let (base_name, tag) =
+        (format!("{}/team/base:1", theirs.address), format!("{}/team/runner:1", ours.address));
+    let args = ["--base", &base_name, "--tag", &tag, "--push", "--json"];
+    let report = image(args, &[("DOCKER_CONFIG", login.as_str())]).json();
+    assert_eq!((&report["pushed"][0]["mounted"], &report["pushed"][0]["uploaded"]), (&0.into(), &3.into()));
+    let posts = ours.requests("POST", 0);
+    assert!(posts.len() == 3 && !posts.iter().any(|line| line.contains("mount=")), "{posts:?}");
+    let pulled = folder.path().join("pulled");
+    ours.pull("team/runner:1", &format!("{}:1", layout(&pulled)));
+    assert_eq!(report["digest"], Layout::read(&pulled).digest);
+}
+
+#[test]
 fn a_base_of_docker_keeps_its_family_and_its_health_check() {
     let Some(registry) = Registry::start() else { return };
     let folder = tempfile::tempdir().unwrap();
@@ -130,6 +156,14 @@ fn of_an_index_the_image_for_the_platform_is_the_base() {
     let args = ["--base", &pinned, "--output", &layout(&folder.path().join("three")), "--json"];
     let report = image(args, &[("DOCKER_CONFIG", login.as_str())]).json();
     assert_eq!(report["base"]["digest"], single.digest);
+    // Pinned by the digest of the index it is still the image for the platform.
+    let text = std::fs::read_to_string(index.join("index.json")).unwrap();
+    let entries: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let pinned =
+        format!("{}/multi@{}", registry.address, entries["manifests"][0]["digest"].as_str().unwrap());
+    let args = ["--base", &pinned, "--output", &layout(&folder.path().join("four")), "--json"];
+    let report = image(args, &[("DOCKER_CONFIG", login.as_str())]).json();
+    assert_eq!(report["base"]["digest"], single.digest);
 }
 
 #[test]
@@ -180,10 +214,14 @@ fn an_unreachable_registry_and_a_bad_name_are_told() {
     let said = image(["--base", &format!("{host}/a:1"), "--output", "oci:/nonexistent/x"], &[]);
     assert_eq!(
         said.error(),
-        format!(
-            "cannot reach the registry `{host}`: connection refused; check its name, the network and HTTPS_PROXY"
-        )
+        format!("cannot reach the registry `{host}`: connection refused; is it running?")
     );
+    // A name with too long a part: nobody has to be asked to know that there is none.
+    let host = format!("{}.invalid", "a".repeat(64));
+    let said = image(["--base", &format!("{host}/a:1"), "--output", "oci:/nonexistent/x"], &[]);
+    let (start, end) =
+        (format!("cannot reach the registry `{host}`: "), "; check its name, the network and HTTPS_PROXY");
+    assert!(said.error().starts_with(&start) && said.error().ends_with(end), "{}", said.error());
     for (base, expected) in [
         ("Team/Base", "a repository is in lower case; write `team/base`"),
         ("http://a.io/b", "a reference has no scheme; write `a.io/b`"),

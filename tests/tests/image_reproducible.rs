@@ -108,7 +108,7 @@ fn two_checkouts_make_the_same_image_of_all_vendors_exporters_byte_for_byte() {
 }
 
 /// What a person on another machine has set.
-fn other_habits(folder: &Path) -> [(&'static str, String); 5] {
+fn other_habits(folder: &Path) -> [(&'static str, String); 8] {
     let temporary = folder.join("temporary files of somebody else");
     fs::create_dir_all(&temporary).unwrap();
     [
@@ -117,6 +117,9 @@ fn other_habits(folder: &Path) -> [(&'static str, String); 5] {
         ("LANG", "tr_TR.UTF-8".to_owned()),
         ("TZ", "Asia/Kathmandu".to_owned()),
         ("RUSTFLAGS", "-Copt-level=1".to_owned()),
+        ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1".to_owned()),
+        ("CFLAGS", "-O0".to_owned()),
+        ("CFLAGS_x86_64_unknown_linux_gnu", "-O0".to_owned()),
     ]
 }
 

@@ -127,6 +127,27 @@ fn sentry_s_normaliser_finds_fault_with_what_is_wrong() {
     }
 }
 
+#[test]
+fn sentry_s_normaliser_takes_away_the_tags_that_the_exporter_leaves_out_and_refuses_an_empty_one() {
+    let Some(python) = requires::python_module("sentry_relay") else { return };
+    let with_tag = |key: &str, value: &str| {
+        let mut payload = payload("transaction");
+        payload["tags"][key] = json!(value);
+        let judged = judge(&python, &payload);
+        let tags = judged["tags"].as_array().expect("it has tags").clone();
+        (tags.iter().any(|tag| tag[0] == key && tag[1] == value), is_clean(&judged))
+    };
+    for key in ["release", "dist", "user", "filename", "function", "environment"] {
+        assert_eq!(with_tag(key, "x"), (false, true), "{key} is gone without a word");
+    }
+    for key in ["region", "run_id", "agent", "tool", "level", "url", "server_name", "transaction"] {
+        assert_eq!(with_tag(key, "x"), (true, true), "{key} stays");
+    }
+    for empty in ["", " "] {
+        assert_eq!(with_tag("tool", empty), (false, false), "`{empty}` is an error");
+    }
+}
+
 /// The spans of the second version, of a run with a model, a tool and a search.
 fn spans() -> Vec<Value> {
     payload("spans")["items"].as_array().expect("it has spans").clone()

@@ -121,7 +121,7 @@ fn heard(agent: &Talkative, vendor: &str) -> Vec<&'static str> {
 
 /// Every place, those of inputs, those of outputs, and the texts of errors.
 const EVERYTHING: &str = "QUESTION PROMPT ANSWER ARGUMENT RESULT QUERY DOCUMENT ACTION MISHAP FAILURE";
-/// Datadog and Sentry have no place for what an agent says it will do.
+/// Datadog has no place for what an agent says it will do.
 const BUT_ACTIONS: &str = "QUESTION PROMPT ANSWER ARGUMENT RESULT QUERY DOCUMENT MISHAP FAILURE";
 const ERRORS: &str = "MISHAP FAILURE";
 const NOTHING: &str = "";
@@ -132,14 +132,14 @@ type Case = (&'static [(&'static str, &'static str)], [&'static str; 4]);
 const CASES: [Case; 6] = [
     (&[], [BUT_ACTIONS, EVERYTHING, NOTHING, ERRORS]),
     (&[("CHARM_TELEMETRY_CONTENT", "off")], [NOTHING; 4]),
-    (&[("CHARM_TELEMETRY_CONTENT", "on")], [BUT_ACTIONS, EVERYTHING, EVERYTHING, BUT_ACTIONS]),
+    (&[("CHARM_TELEMETRY_CONTENT", "on")], [BUT_ACTIONS, EVERYTHING, EVERYTHING, EVERYTHING]),
     (
         &[
             ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY"),
             ("SENTRY_SEND_DEFAULT_PII", "true"),
             ("LANGSMITH_HIDE_INPUTS", "true"),
         ],
-        [BUT_ACTIONS, "ANSWER RESULT DOCUMENT MISHAP FAILURE", EVERYTHING, BUT_ACTIONS],
+        [BUT_ACTIONS, "ANSWER RESULT DOCUMENT MISHAP FAILURE", EVERYTHING, EVERYTHING],
     ),
     (
         &[

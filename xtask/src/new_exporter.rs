@@ -69,6 +69,9 @@ fn write(folder: &Path, name: &Name, core: &Path) -> Result<()> {
     Ok(())
 }
 
+/// What the templates import and could be taken for the exporter.
+const IMPORTED: [&str; 2] = ["SpanExporter", "TelemetryExporter"];
+
 /// The name of an exporter, and what follows from it.
 struct Name(String);
 
@@ -89,7 +92,19 @@ impl Name {
                 "exporter name `{text}` must be lower-case letters, digits and `-`, beginning with a letter; try `{fixed}`"
             );
         }
-        Ok(Self(text.to_owned()))
+        let name = Self(text.to_owned());
+        if IMPORTED.contains(&name.type_name().as_str()) {
+            let taken = name.type_name();
+            bail!(
+                "exporter name `{text}` makes the type `{taken}`, as something of the SDK is called; try `my-{text}`"
+            );
+        }
+        if workspace::root().join("exporters").join(text).is_dir() {
+            bail!(
+                "exporter name `{text}` is that of a vendor, and no image can have two of one name; try `my-{text}`"
+            );
+        }
+        Ok(name)
     }
 
     fn words(&self) -> impl Iterator<Item = &str> {
@@ -168,6 +183,30 @@ mod tests {
         {
             let error = Name::parse(text).err().unwrap().to_string();
             assert!(error.ends_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_something_else_has_is_refused() {
+        for (text, reason) in [
+            ("span", "makes the type `SpanExporter`"),
+            ("telemetry", "makes the type `TelemetryExporter`"),
+            ("sentry", "is that of a vendor"),
+            ("otlp", "is that of a vendor"),
+        ] {
+            let error = Name::parse(text).err().unwrap().to_string();
+            assert!(error.contains(reason) && error.ends_with(&format!("try `my-{text}`")), "{error}");
+        }
+        assert!(Name::parse("my-span").is_ok() && Name::parse("my-sentry").is_ok());
+    }
+
+    #[test]
+    fn no_type_that_a_template_imports_is_forgotten() {
+        for (path, template) in super::FILES {
+            let words = template.split(|c: char| !c.is_alphanumeric());
+            for word in words.filter(|word| word.len() > "Exporter".len() && word.ends_with("Exporter")) {
+                assert!(super::IMPORTED.contains(&word), "{path}: {word}");
+            }
         }
     }
 

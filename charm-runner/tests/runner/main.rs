@@ -15,6 +15,8 @@ mod names;
 #[cfg(feature = "otlp")]
 mod network;
 mod project;
+#[cfg(feature = "otlp")]
+mod reports;
 mod screen;
 mod secrets;
 #[cfg(feature = "otlp")]

@@ -69,22 +69,6 @@ fn an_unknown_adapter_is_told_with_the_known_ones() {
     );
 }
 
-#[test]
-fn the_report_accounts_for_every_event_in_words_and_in_json() {
-    let project = Project::shell("echo one; echo two");
-    let done = project.run(&["--telemetry-report=json"]).assert_status(0);
-    let json = done.stderr.lines().find_map(|line| line.strip_prefix("charm: {")).expect("a report");
-    let report: serde_json::Value = serde_json::from_str(&format!("{{{json}")).unwrap();
-    assert_eq!(report["stdout"]["issued"], report["stdout"]["delivered"]);
-    assert_eq!(report["events"], report["stdout"]["issued"]);
-    let done = project.run(&["--telemetry-report"]).assert_status(0);
-    assert!(
-        done.stderr.contains("charm: exporter") && done.stderr.contains("charm: stdout"),
-        "{}",
-        done.stderr
-    );
-}
-
 /// With types that do not fit, and names that nobody knows.
 const FAULTY: &str = r"version: 0.4
 persona: {name: Faulty, description: [not, a, text]}

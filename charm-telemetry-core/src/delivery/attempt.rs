@@ -184,11 +184,19 @@ impl Attempt {
             Disposition::DeliveredThenWait(wait) => {
                 Verdict::Delivered { rejected: 0, wait: wait.min(self.shared.config.max_retry_after) }
             }
+            Disposition::PartlyRejected { rejected: 0, reason } => {
+                let warning = excerpt(&Response::new(200).with_body(reason), request);
+                let message = format!("the receiver took everything and says: {warning}");
+                self.shared.notice(NoticeKind::Warned, &message);
+                Verdict::Delivered { rejected: 0, wait: Duration::ZERO }
+            }
             Disposition::PartlyRejected { rejected, reason } => {
                 let reason = excerpt(&Response::new(200).with_body(reason), request);
-                let message =
-                    format!("the receiver refused {rejected} of {} items: {reason}", part.items.len());
-                self.shared.notice(NoticeKind::Dropped, &message);
+                let what = match part.items.len() {
+                    1 => "the item".to_owned(),
+                    sent => format!("{rejected} of {sent} items"),
+                };
+                self.shared.notice(NoticeKind::Dropped, &format!("the receiver refused {what}: {reason}"));
                 Verdict::Delivered { rejected, wait: Duration::ZERO }
             }
             Disposition::RetryAfter(wish) => {

@@ -32,7 +32,8 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
         let backoff = self.jitter(config.first_backoff / 10, doubled.min(config.max_backoff));
         match wish.map(|wish| wish.min(config.max_retry_after)) {
-            Some(wish) if wish >= backoff => self.spread(wish),
+            // Who was told a short time is spread at least as if nothing had been said.
+            Some(wish) if wish >= backoff => self.spread(wish).max(wish + backoff),
             _ => backoff,
         }
     }

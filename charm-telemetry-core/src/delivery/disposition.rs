@@ -26,7 +26,8 @@ pub enum Disposition {
     Delivered,
     /// All of it arrived, and nothing may be sent for so long.
     DeliveredThenWait(Duration),
-    /// It arrived, but so many items of it were refused for good. They are counted as `rejected`.
+    /// It arrived, but so many items of it were refused for good. They are counted as `rejected`. With none it is a mere
+    /// warning of the receiver, which the operator is told.
     PartlyRejected {
         /// How many.
         rejected: u64,

@@ -64,6 +64,8 @@ pub enum NoticeKind {
     Paused,
     /// Items were lost.
     Dropped,
+    /// The receiver took everything and has something to say about it.
+    Warned,
     /// The spool cannot be used, and what is not sent stays in memory; or it is used, and a power cut may lose what it
     /// holds. Told once until it has worked again.
     SpoolDegraded,

@@ -9,6 +9,7 @@ use super::item::Item;
 use super::ledger::Place;
 use super::notice::NoticeKind;
 use super::shared::Shared;
+use crate::outcome::DropReason;
 use crate::spool::{Key, Loss, Spool, Stored};
 
 /// Takes the next batch for the disk out of the queue. Items that are sent one by one share a file, because a disk syncs
@@ -104,10 +105,22 @@ pub(super) fn lose(shared: &Shared, losses: impl IntoIterator<Item = Loss>) {
         state.ledger.quarantine(u64::from(quarantined));
         state.mourn(known, weight, reason);
         drop(state);
-        let kind = if quarantined { NoticeKind::Quarantined } else { NoticeKind::Dropped };
-        let (items, are) =
-            if items == 1 { ("1 item".to_owned(), "is") } else { (format!("{items} items"), "are") };
-        shared.notice(kind, &format!("{items} of the spool {are} lost: {reason}"));
+        tell_of_loss(shared, items, reason, quarantined);
+    }
+}
+
+fn tell_of_loss(shared: &Shared, items: u64, reason: DropReason, quarantined: bool) {
+    let message = match items {
+        0 => {
+            "a file of the spool is damaged and set aside; no item that was counted is lost by it".to_owned()
+        }
+        1 => format!("1 item of the spool is lost: {reason}"),
+        _ => format!("{items} items of the spool are lost: {reason}"),
+    };
+    match (quarantined, items) {
+        (true, 0) => shared.notice(NoticeKind::Quarantined, &message),
+        (true, _) => shared.notice_of_damage(&message),
+        (false, _) => shared.notice(NoticeKind::Dropped, &message),
     }
 }
 

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::outcome::Dropped;
 
@@ -89,7 +89,8 @@ pub struct DeliveryReport {
     pub outcomes: DeliveryOutcomes,
     /// Bytes of the batches in the spool.
     pub spool_bytes: u64,
-    /// How long ago a request succeeded, if one did.
+    /// How long ago a request succeeded, if one did. In JSON: `last_success_age_seconds`, a number.
+    #[serde(rename = "last_success_age_seconds", serialize_with = "as_seconds")]
     pub last_success_age: Option<Duration>,
     /// The last thing that went wrong, without secrets.
     pub last_error: Option<String>,
@@ -169,4 +170,9 @@ impl fmt::Display for DeliveryReport {
         write!(f, " requests={requests}")?;
         self.last_error.as_deref().map_or(Ok(()), |error| write!(f, "; last error: {error}"))
     }
+}
+
+#[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
+fn as_seconds<S: Serializer>(age: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    age.map(|age| age.as_secs_f64()).serialize(serializer)
 }

@@ -57,6 +57,8 @@ pub(super) struct State {
     /// The number of the next batch: later items have higher ones.
     pub(super) next_batch: u64,
     notices: Vec<(NoticeKind, u64)>,
+    /// Whether a loss was counted that nobody was told of: the end tells of all of them together.
+    untold: bool,
     /// Items that were lost in the spool, of which the destination has not been told yet.
     mourned: Vec<(Vec<Item>, DropReason)>,
     mourned_bytes: usize,
@@ -116,6 +118,7 @@ impl Shared {
             spool_failed: false,
             next_batch: 0,
             notices: Vec::new(),
+            untold: false,
             mourned: Vec::new(),
             mourned_bytes: 0,
         };

@@ -43,7 +43,7 @@ pub(super) fn create(
     const TRIES: usize = 8;
     create_dirs(fs, parent)?;
     for _ in 0..TRIES {
-        let path = parent.join(name(identity, wall));
+        let path = parent.join(name(identity, next_number(fs, parent, identity, wall)));
         fs.create_dir(&path)?;
         // Another process that starts now may look for orphans, and take ours for one before we lock it.
         match fs.lock(&path.join(LOCK), address) {
@@ -101,7 +101,7 @@ pub(super) fn siblings(fs: &dyn FileSystem, parent: &Path, identity: u64) -> io:
     let prefix = prefix(identity);
     let mut names: Vec<_> = fs.list(parent)?.into_iter().map(|(name, _)| name).collect();
     names.retain(|name| name.starts_with(&prefix));
-    names.sort();
+    names.sort_by_cached_key(|name| (number(name, &prefix), name.clone()));
     Ok(names.into_iter().map(|name| parent.join(name)).collect())
 }
 
@@ -113,8 +113,20 @@ pub(super) fn prefix(identity: u64) -> String {
     format!("{identity:016x}.")
 }
 
-fn name(identity: u64, wall: SystemTime) -> String {
-    let millis = wall.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+fn name(identity: u64, number: u64) -> String {
     let (_, random) = uuid::Uuid::now_v7().as_u64_pair();
-    format!("{}{millis:014}-{random:016x}", prefix(identity))
+    format!("{}{number:014}-{random:016x}", prefix(identity))
+}
+
+/// By which a new directory comes after all that are there: the milliseconds of the clock, unless that was set back.
+fn next_number(fs: &dyn FileSystem, parent: &Path, identity: u64, wall: SystemTime) -> u64 {
+    let millis = wall.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let prefix = prefix(identity);
+    let names = fs.list(parent).unwrap_or_default();
+    let last = names.iter().filter_map(|(name, _)| number(name, &prefix)).max();
+    u64::try_from(millis).unwrap_or_default().max(last.map_or(0, |last| last.saturating_add(1)))
+}
+
+fn number(name: &str, prefix: &str) -> Option<u64> {
+    name.strip_prefix(prefix)?.split('-').next()?.parse().ok()
 }

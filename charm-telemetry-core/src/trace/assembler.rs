@@ -12,6 +12,7 @@ use super::besides::{Besides, span_error};
 use super::context::TraceContext;
 use super::counters::TraceCounters;
 use super::desk::{Desk, name};
+use super::finish_reason::finish_reasons;
 use super::limits::{REMEMBERED_RUNS, TraceLimits};
 use super::moment::Moment;
 use super::open_call::Ending;
@@ -225,6 +226,8 @@ impl TraceAssembler {
             output: end.output.as_deref().and_then(|output| desk.json(output, charge)),
             response_model: end.model.as_deref().map(name),
             usage: end.usage.map(with_parts_counted_in),
+            // Of the whole answer, before any of it is cut or withheld.
+            finish_reasons: end.output.as_deref().map(finish_reasons).unwrap_or_default(),
         });
     }
 

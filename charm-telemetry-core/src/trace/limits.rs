@@ -19,8 +19,11 @@ pub(super) const REMEMBERED_ERROR_BYTES: usize = 1024;
 /// Deepest nesting. What is called deeper hangs beside its caller instead of below it.
 pub(super) const MAX_DEPTH: u16 = 100;
 
-/// Ended calls that a run remembers, so that late events and late children find them.
+/// Ended calls whose place in the tree a run remembers, so that late children find them.
 pub(super) const REMEMBERED_CALLS: usize = 256;
+
+/// Ranges of numbers of ended calls, with open calls and those of other runs between them.
+pub(super) const MAX_ENDED_RANGES: usize = 8192;
 
 /// Ended runs that are remembered, so that late events do not begin them anew.
 pub(super) const REMEMBERED_RUNS: usize = 1024;

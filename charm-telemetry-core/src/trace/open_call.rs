@@ -44,6 +44,7 @@ pub(super) struct Ending {
     pub(super) output: Option<Content>,
     pub(super) response_model: Option<Arc<str>>,
     pub(super) usage: Option<TokenUsage>,
+    pub(super) finish_reasons: Vec<Arc<str>>,
 }
 
 impl OpenCall {
@@ -110,7 +111,7 @@ impl OpenCall {
     ) -> (FinishedSpan, Charge) {
         let end = end.max(self.head.offset).max(self.last_token().unwrap_or_default());
         let streaming = self.streaming(origin);
-        let Ending { status, output, response_model, usage } = ending;
+        let Ending { status, output, response_model, usage, finish_reasons } = ending;
         let span = FinishedSpan {
             end: at(origin, end),
             duration: end.saturating_sub(self.head.offset),
@@ -122,6 +123,7 @@ impl OpenCall {
             response_model,
             provider: self.provider,
             usage,
+            finish_reasons,
             streaming,
             events: self.events,
             events_dropped: self.events_dropped,
@@ -159,7 +161,7 @@ impl Stream {
 
 impl Ending {
     pub(super) fn new(status: SpanStatus, output: Option<Content>) -> Self {
-        Self { status, output, response_model: None, usage: None }
+        Self { status, output, response_model: None, usage: None, finish_reasons: Vec::new() }
     }
 }
 

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use super::context::TraceContext;
 use super::desk::{Charge, Desk, start_of};
+use super::ended::Ended;
 use super::ids::SpanId;
-use super::limits::{MAX_DEPTH, REMEMBERED_CALLS, REMEMBERED_ERROR_BYTES};
+use super::limits::{MAX_DEPTH, REMEMBERED_ERROR_BYTES};
 use super::moment::Moment;
 use super::open_call::{Ending, OpenCall, at};
-use super::recent::Recent;
 use super::span::{
     AbortReason, RunTotals, SpanError, SpanEvent, SpanHead, SpanKind, SpanStatus, TraceOutput,
 };
@@ -31,8 +31,7 @@ pub(super) struct OpenRun {
     pub(super) last_heard: Duration,
     started: EventTime,
     calls: BTreeMap<u64, OpenCall>,
-    /// Calls that have ended, the last ones.
-    ended: Recent<u64, Arc<SpanHead>>,
+    ended: Ended,
     without_id: u64,
     totals: RunTotals,
     /// The last call that failed, and what it said.
@@ -66,7 +65,7 @@ impl OpenRun {
             last_heard: moment.time.monotonic,
             started: moment.time,
             calls: BTreeMap::new(),
-            ended: Recent::new(REMEMBERED_CALLS),
+            ended: Ended::new(),
             without_id: FIRST_NUMBER_WITHOUT_ID,
             totals: RunTotals::default(),
             failure: None,
@@ -88,7 +87,7 @@ impl OpenRun {
             Some(call) => u64::from(call.get()),
             None => self.next_number(),
         };
-        if self.calls.contains_key(&number) || self.ended.contains(&number) {
+        if self.calls.contains_key(&number) || self.ended.contains(number) {
             desk.counters.repeated_starts += 1;
             return None;
         }
@@ -109,13 +108,12 @@ impl OpenRun {
     ) {
         let name = (opening.kind == SpanKind::Tool).then_some(&*opening.name);
         let found = self.number_of(moment, opening.kind, name);
-        if found.is_some_and(|number| self.ended.contains(&number)) {
-            desk.counters.odd_ends += 1;
-            return;
-        }
         let number = found.unwrap_or(self.without_id);
         if let Some(open) = self.calls.get(&number) {
             desk.counters.odd_ends += u64::from(open.head.kind != opening.kind);
+        } else if self.ended.contains(number) {
+            desk.counters.odd_ends += 1;
+            return;
         } else {
             desk.counters.missing_starts += 1;
             let Some(call) = self.start_call(desk, moment, opening) else { return };
@@ -133,7 +131,7 @@ impl OpenRun {
             if self.calls.contains_key(&number) {
                 return self.calls.get_mut(&number);
             }
-            if self.ended.contains(&number) {
+            if self.ended.contains(number) {
                 desk.counters.late += 1;
                 return None;
             }
@@ -254,7 +252,7 @@ impl OpenRun {
         let Some(id) = parent else { return Arc::clone(&self.agent.head) };
         let number = u64::from(id.get());
         let open = self.calls.get(&number).map(|call| &call.head).filter(|_| call != parent);
-        let Some(head) = open.or_else(|| self.ended.get(&number)) else {
+        let Some(head) = open.or_else(|| self.ended.head(number)) else {
             desk.counters.unknown_parents += 1;
             return Arc::clone(&self.agent.head);
         };

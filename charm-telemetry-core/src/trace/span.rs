@@ -158,6 +158,9 @@ pub struct FinishedSpan {
     /// What a call of a model consumed; the tokens of the cache are counted in the input, those of reasoning in the
     /// output, whatever the provider does. Not on agent spans: see [`totals`](Self::totals).
     pub usage: Option<TokenUsage>,
+    /// Why the model ended its answers, in the provider's words (`stop`, `tool_calls`, `end_turn`): one for each answer that
+    /// says it. It is no content and is there without it.
+    pub finish_reasons: Vec<Arc<str>>,
     /// The stream of tokens, if there was one.
     pub streaming: Option<Streaming>,
     /// Points in time within the span: actions of the agent, artifacts, suspensions, protocol events of unknown kinds.

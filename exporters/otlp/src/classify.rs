@@ -4,7 +4,7 @@
 //!
 //! | status | meaning | OTLP |
 //! |---|---|---|
-//! | 2xx | delivered; `partial_success` counts what was refused | a partial success must not be retried |
+//! | 2xx | delivered; `partial_success` counts what was refused, or warns | a partial success must not be retried |
 //! | 429, 502, 503, 504 | again, after `Retry-After` | retryable |
 //! | 413 | in halves | not retryable as it is |
 //! | 400, 422 | in halves until the culprit is alone | not retryable as it is |
@@ -15,7 +15,7 @@
 
 use charm_telemetry_core::DropReason;
 use charm_telemetry_core::delivery::{Disposition, Response};
-use serde::Deserialize;
+use serde_json::Value as Json;
 
 /// The table. `items` is not known here: a receiver that refuses more than there were is believed only that far by delivery.
 pub(crate) fn classify(response: &Response) -> Disposition {
@@ -34,53 +34,33 @@ pub(crate) fn is_not_served(response: &Response) -> bool {
     matches!(response.status, 404 | 405 | 501)
 }
 
-/// A `200` may refuse some. What of the body cannot be read says nothing: real receivers answer with text.
+/// A `200` may refuse some, or warn. What of the body cannot be read says nothing: real receivers answer with text.
+///
+/// JSON is known by itself: some receivers answer with it and say nothing of its type. Protobuf never begins like that.
 fn delivered(response: &Response) -> Disposition {
-    let is_json = response.header("content-type").is_some_and(|value| value.contains("json"));
+    let is_json = response.body.trim_ascii_start().starts_with(b"{");
     let partial = if is_json { partial_of_json(&response.body) } else { partial_of_protobuf(&response.body) };
     match partial {
-        Some((rejected, reason)) if rejected > 0 => Disposition::PartlyRejected { rejected, reason },
+        Some((rejected, reason)) if rejected > 0 || !reason.is_empty() => {
+            Disposition::PartlyRejected { rejected, reason }
+        }
         _ => Disposition::Delivered,
     }
 }
 
-/// `ExportTraceServiceResponse` and `ExportMetricsServiceResponse`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer {
-    partial_success: Partial,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Partial {
-    #[serde(alias = "rejectedDataPoints", default)]
-    rejected_spans: Count,
-    #[serde(default)]
-    error_message: String,
+/// `ExportTraceServiceResponse` and `ExportMetricsServiceResponse`, where each field may be missing, null or odd.
+fn partial_of_json(body: &[u8]) -> Option<(u64, String)> {
+    let answer: Json = serde_json::from_slice(body).ok()?;
+    let partial = answer.get("partialSuccess")?;
+    let rejected =
+        ["rejectedSpans", "rejectedDataPoints"].into_iter().find_map(|key| count(partial.get(key)?));
+    let reason = partial.get("errorMessage").and_then(Json::as_str).unwrap_or_default();
+    Some((rejected.unwrap_or(0), reason.to_owned()))
 }
 
 /// A 64-bit integer is a text in OTLP's JSON; numbers are to be understood too.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Count {
-    Number(u64),
-    Text(String),
-}
-
-impl Default for Count {
-    fn default() -> Self {
-        Self::Number(0)
-    }
-}
-
-fn partial_of_json(body: &[u8]) -> Option<(u64, String)> {
-    let partial = serde_json::from_slice::<Answer>(body).ok()?.partial_success;
-    let rejected = match partial.rejected_spans {
-        Count::Number(number) => number,
-        Count::Text(text) => text.parse().ok()?,
-    };
-    Some((rejected, partial.error_message))
+fn count(json: &Json) -> Option<u64> {
+    json.as_u64().or_else(|| json.as_str()?.parse().ok())
 }
 
 /// Field 1 of the answer: the partial success; its field 1: how many; its field 2: why.
@@ -96,7 +76,8 @@ fn partial_of_protobuf(body: &[u8]) -> Option<(u64, String)> {
         }
     }
     // A negative count is nonsense.
-    i64::try_from(rejected).is_ok().then_some((rejected, reason))
+    let rejected = if i64::try_from(rejected).is_ok() { rejected } else { 0 };
+    Some((rejected, reason))
 }
 
 /// The fields of a message, up to the first that cannot be read.

@@ -168,6 +168,10 @@ fn llm<'a>(span: &'a FinishedSpan, all: &mut Vec<Attribute<'a>>) {
     all.extend(span.model.as_deref().map(|model| attribute(semconv::REQUEST_MODEL, model)));
     // Only what answered says which it was.
     all.extend(span.response_model.as_deref().map(|model| attribute(semconv::RESPONSE_MODEL, model)));
+    let reasons: Vec<_> = span.finish_reasons.iter().map(|reason| Cow::Borrowed(&**reason)).collect();
+    if !reasons.is_empty() {
+        all.push(attribute(semconv::FINISH_REASONS, reasons));
+    }
     for (name, value) in span.parameters.integers() {
         let key = format!("{}{name}", semconv::REQUEST_PREFIX);
         // A double in v1.41, an integer later.
@@ -255,11 +259,6 @@ fn written_messages(
         let failed = !matches!(span.status, SpanStatus::Ok);
         all.push(attribute(semconv::OUTPUT_MESSAGES, messages::output_text(answered, failed)));
     }
-    let reasons = answered.iter().filter_map(|message| message.finish_reason.clone().map(Cow::Owned));
-    let reasons: Vec<_> = reasons.collect();
-    if span.head.kind == SpanKind::Llm && !reasons.is_empty() {
-        all.push(attribute(semconv::FINISH_REASONS, reasons));
-    }
 }
 
 /// The first token, what the assembler has kept, and the error. One event for the stream, not one for each token.
@@ -270,7 +269,7 @@ fn events<'a>(span: &'a FinishedSpan, options: &EncodeOptions) -> (Vec<Event<'a>
         attributes: Vec::new(),
     });
     let mut events: Vec<_> = exception(span).into_iter().chain(first_token).collect();
-    events.extend(span.events.iter().map(event));
+    events.extend(span.events.iter().map(|kept| event(kept, options)));
     let excess = events.len().saturating_sub(options.max_events);
     events.truncate(options.max_events);
     events.sort_by_key(|event| event.nanos);
@@ -290,8 +289,12 @@ fn exception(span: &FinishedSpan) -> Option<Event<'_>> {
     (!attributes.is_empty()).then(|| Event { name: "exception".into(), nanos, attributes })
 }
 
-fn event(event: &SpanEvent) -> Event<'_> {
-    let content = event.content.as_ref().map(|content| attribute("charm.event", content.json_text()));
+/// An action holds the input of a tool; everything else that is kept is what the agent gives out.
+fn event<'a>(event: &'a SpanEvent, options: &EncodeOptions) -> Event<'a> {
+    let is_input = &*event.name == "agent_action";
+    let hidden = if is_input { options.hide_inputs } else { options.hide_outputs };
+    let content = event.content.as_ref().filter(|_| !hidden);
+    let content = content.map(|content| attribute("charm.event", content.json_text()));
     Event {
         name: Cow::Borrowed(&*event.name),
         nanos: nanos(event.time),

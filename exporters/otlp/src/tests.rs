@@ -2,6 +2,7 @@
 //!
 //! Rule: that a receiver said 200 proves nothing; every test looks at the bytes that it got.
 
+mod answers;
 mod classifying;
 mod configuration;
 mod details;
@@ -15,3 +16,4 @@ mod reference;
 mod script;
 mod specification;
 mod speed;
+mod variables;

@@ -15,9 +15,9 @@ use crate::rate_limits::Category;
 /// So many of one kind, lost for one reason.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Discard {
-    reason: String,
-    category: String,
-    quantity: u64,
+    pub(crate) reason: String,
+    pub(crate) category: String,
+    pub(crate) quantity: u64,
 }
 
 #[derive(Serialize)]
@@ -29,6 +29,11 @@ struct ClientReport {
 impl Discard {
     pub(crate) fn new(reason: &str, category: Category, quantity: u64) -> Self {
         Self { reason: reason.to_owned(), category: category.name().to_owned(), quantity }
+    }
+
+    /// `None` if the item is none.
+    pub(crate) fn read(item: &Item) -> Option<Self> {
+        serde_json::from_slice(item.bytes()).ok()
     }
 
     /// As an item of its own, to be summed up with others when a report is made.

@@ -20,7 +20,7 @@ use crate::client_report::{reason, report};
 use crate::dsn::Dsn;
 use crate::encode::MAX_ITEM_BYTES;
 use crate::envelope::{CONTENT_TYPE, ItemType, envelope};
-use crate::losses::Losses;
+use crate::losses::{Losses, Untold};
 use crate::profile::Sdk;
 use crate::rate_limits::{Category, RateLimits};
 use crate::request::request;
@@ -40,10 +40,17 @@ pub(crate) struct Project {
 pub(crate) struct ToProject {
     category: Category,
     project: Arc<Project>,
-    /// Where losses are told; reports themselves are not reported.
-    losses: Option<Arc<Losses>>,
+    account: Account,
     /// The last answer was a limit: Sentry counts what it cost.
     limited_by_answer: AtomicBool,
+}
+
+/// What is done about a loss.
+pub(crate) enum Account {
+    /// It is told.
+    Told(Arc<Losses>),
+    /// It is a report: a limit on it is no reason to forget what it tells.
+    Kept(Arc<Untold>),
 }
 
 /// What the first line of an item says.
@@ -70,7 +77,7 @@ impl Project {
         Self { dsn, limits: Mutex::default() }
     }
 
-    fn forbids(&self, category: Category) -> bool {
+    pub(crate) fn forbids(&self, category: Category) -> bool {
         self.limits.lock().unwrap_or_else(PoisonError::into_inner).forbid(category, Instant::now())
     }
 
@@ -81,8 +88,8 @@ impl Project {
 }
 
 impl ToProject {
-    pub(crate) fn new(category: Category, project: Arc<Project>, losses: Option<Arc<Losses>>) -> Self {
-        Self { category, project, losses, limited_by_answer: AtomicBool::new(false) }
+    pub(crate) fn new(category: Category, project: Arc<Project>, account: Account) -> Self {
+        Self { category, project, account, limited_by_answer: AtomicBool::new(false) }
     }
 
     /// `sent_at` is written here and not when the item was made: it is how Sentry finds out that our clock is wrong.
@@ -99,8 +106,7 @@ impl ToProject {
     }
 
     /// Tells of losses, with the spans that went with transactions.
-    pub(crate) fn tell(&self, items: &[Item], why: &'static str) {
-        let Some(losses) = &self.losses else { return };
+    fn tell(&self, losses: &Losses, items: &[Item], why: &'static str) {
         losses.add(why, self.category, items.len() as u64);
         if self.category == Category::Transaction {
             let spans = items.iter().map(|item| line(item).spans.unwrap_or(1)).sum();
@@ -164,8 +170,11 @@ impl Destination for ToProject {
     }
 
     fn dropped(&self, items: &[Item], why: DropReason) {
-        if !self.limited_by_answer.swap(false, Ordering::Relaxed) {
-            self.tell(items, reason(why));
+        let limited_by_answer = self.limited_by_answer.swap(false, Ordering::Relaxed);
+        match &self.account {
+            Account::Told(losses) if !limited_by_answer => self.tell(losses, items, reason(why)),
+            Account::Kept(untold) if why == DropReason::RateLimited => untold.give_back(items),
+            Account::Told(_) | Account::Kept(_) => {}
         }
     }
 }

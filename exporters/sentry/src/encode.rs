@@ -51,7 +51,7 @@ struct SpanV2<'a> {
 
 /// The item of a span.
 pub(crate) fn span_item(span: &FinishedSpan, profile: &Profile) -> Vec<u8> {
-    let line = ItemLine { event_id: None, trace: profile.trace_header(&span.head), spans: None };
+    let line = ItemLine { event_id: None, trace: profile.trace_header(&span.head, true), spans: None };
     let encode = |cap| {
         let mut attributes = own_attributes(span, cap);
         add_process_attributes(&mut attributes, span, profile);
@@ -199,6 +199,7 @@ fn add_model<'a>(attributes: &mut Attributes<'a>, span: &'a FinishedSpan) {
     attributes.set_some("gen_ai.provider.name", span.provider.as_deref());
     attributes.set_some("gen_ai.request.model", span.model.as_deref());
     attributes.set_some("gen_ai.response.model", answered);
+    attributes.set_some("gen_ai.response.finish_reasons", finish_reasons(span));
     for (name, value) in span.parameters.integers() {
         // Sentry's conventions have it as a text.
         let value = if name == "seed" { value.to_string().into() } else { Attribute::from(value) };
@@ -216,6 +217,17 @@ fn add_model<'a>(attributes: &mut Attributes<'a>, span: &'a FinishedSpan) {
     if let Some(usage) = &span.usage {
         add_usage(attributes, usage);
     }
+}
+
+/// One text, as Sentry's conventions have it: that of each answer, if they differ.
+fn finish_reasons(span: &FinishedSpan) -> Option<String> {
+    let mut reasons: Vec<&str> = Vec::new();
+    for reason in &span.finish_reasons {
+        if !reasons.contains(&&**reason) {
+            reasons.push(reason);
+        }
+    }
+    (!reasons.is_empty()).then(|| reasons.join(","))
 }
 
 /// Sentry computes a price from what is left of the whole without its parts: where only a part is known, that is the whole.
@@ -247,14 +259,23 @@ fn add_messages(attributes: &mut Attributes<'_>, span: &FinishedSpan, cap: usize
         let messages = said.messages_json().map(|json| bounded(json, cap, |text| as_message("user", text)));
         attributes.set_some("gen_ai.input.messages", messages);
     }
-    let mut said =
-        span.output.as_ref().map(|output| Conversation::read(output, "assistant")).unwrap_or_default();
-    if span.head.kind == SpanKind::Llm && !said.calls_tool() {
-        let actions = span.events.iter().filter(|event| &*event.name == "agent_action");
-        actions.filter_map(|event| event.content.as_ref()).for_each(|action| said.add_action(action));
-    }
-    let messages = said.messages_json().map(|json| bounded(json, cap, |text| as_message("assistant", text)));
+    let messages =
+        said_by(span).messages_json().map(|json| bounded(json, cap, |text| as_message("assistant", text)));
     attributes.set_some("gen_ai.output.messages", messages);
+}
+
+/// What the agent decided to do comes before its answer, unless that tells the calls itself.
+fn said_by(span: &FinishedSpan) -> Conversation {
+    let answer =
+        span.output.as_ref().map(|output| Conversation::read(output, "assistant")).unwrap_or_default();
+    if answer.calls_tool() {
+        return answer;
+    }
+    let mut said = Conversation::default();
+    let actions = span.events.iter().filter(|event| &*event.name == "agent_action");
+    actions.filter_map(|event| event.content.as_ref()).for_each(|action| said.add_action(action));
+    said.messages.extend(answer.messages);
+    said
 }
 
 fn add_contents<'a>(

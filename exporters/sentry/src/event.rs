@@ -53,7 +53,8 @@ pub(crate) fn event_item(span: &FinishedSpan, error: &SpanError, profile: &Profi
     }
     let head = &span.head;
     let event_id = format!("{:032x}", head.uuid().as_u128() ^ EVENT);
-    let line = ItemLine { event_id: Some(event_id.clone()), trace: profile.trace_header(head), spans: None };
+    let trace = profile.trace_header(head, profile.sampling.sends_failed_trace(head.trace_id));
+    let line = ItemLine { event_id: Some(event_id.clone()), trace, spans: None };
     let traceback = traceback(error);
     let platform = traceback.as_ref().map_or(PLATFORM, |traceback| platform(traceback.language));
     let encode = |most_frames| {

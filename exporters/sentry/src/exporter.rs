@@ -18,6 +18,7 @@ use crate::options::{Lifecycle, Release};
 use crate::outlets::Outlets;
 use crate::profile::Profile;
 use crate::rate_limits::Category;
+use crate::sampling::traces;
 use crate::transaction::{MAX_CONTENT_BYTES, Taken, transaction_item};
 
 /// Bytes of one input or output of a streamed span: two of them, quoted twice, fit into an item.
@@ -45,7 +46,7 @@ impl SpanExporter for Sentry {
     }
 
     fn sampler(&self, all: Sampler) -> Sampler {
-        self.trace_sampler.map_or(all, |own| own.keep_errors(all.keeps_errors()))
+        traces(all, self.trace_sampler)
     }
 
     fn limits(&self) -> TraceLimits {
@@ -68,18 +69,14 @@ impl SpanExporter for Sentry {
         policy.allows(true)
     }
 
-    fn failed(&mut self, span: &FinishedSpan, error: &SpanError) -> HookResult {
-        let sampled = self.error_sampler.keeps(span.head.trace_id);
-        let outlets = self.outlets()?;
-        match event_item(span, error, &outlets.profile) {
-            Some(item) if sampled => outlets.error(item),
-            Some(_) => outlets.discard("sample_rate", Category::Error, 1),
-            None => {}
-        }
-        Ok(())
+    /// Failures are sent from here, because those of runs that are not sampled are sent, too.
+    fn ended(&mut self, span: &FinishedSpan) -> HookResult {
+        self.runs_left_out += u64::from(span.head.is_root());
+        span.error().map_or(Ok(()), |error| self.send_failure(span, error))
     }
 
     fn span(&mut self, span: FinishedSpan) -> HookResult {
+        self.runs_left_out -= u64::from(span.head.is_root());
         match self.lifecycle {
             Lifecycle::Stream => {
                 let outlets = self.outlets()?;
@@ -97,7 +94,10 @@ impl SpanExporter for Sentry {
     fn finish(&mut self, deadline: Duration) -> HookResult {
         let spans = self.feed.sampled_out();
         if spans > 0 {
-            self.outlets()?.discard("sample_rate", Category::Span, spans);
+            let runs = if self.lifecycle == Lifecycle::Static { self.runs_left_out } else { 0 };
+            let outlets = self.outlets()?;
+            outlets.discard("sample_rate", Category::Transaction, runs);
+            outlets.discard("sample_rate", Category::Span, spans);
         }
         if let Some(outlets) = self.outlets.take() {
             outlets.shutdown(deadline);
@@ -107,6 +107,19 @@ impl SpanExporter for Sentry {
 }
 
 impl Sentry {
+    fn send_failure(&mut self, span: &FinishedSpan, error: &SpanError) -> HookResult {
+        let (trace, share) = (span.head.trace_id, self.error_sampler);
+        let outlets = self.outlets()?;
+        match event_item(span, error, &outlets.profile) {
+            Some(item) if share.keeps(trace) && outlets.profile.sampling.sends_failures(trace) => {
+                outlets.error(item);
+            }
+            Some(_) => outlets.discard("sample_rate", Category::Error, 1),
+            None => {}
+        }
+        Ok(())
+    }
+
     /// Keeps the span until its run ends, then sends them together.
     fn collect(&mut self, span: &FinishedSpan) -> HookResult {
         match self.transactions.take(span) {
@@ -139,7 +152,6 @@ impl Sentry {
         let settings = self.feed.settings();
         let named = || Release::of_agent(settings.agent_name.as_deref()?, settings.agent_version.as_deref());
         let release = self.release.clone().or_else(named).map(|release| release.as_str().to_owned());
-        let rate = SpanExporter::sampler(self, settings.sampler).rate();
-        Profile::new(release, self.environment.as_str(), &settings, rate)
+        Profile::new(release, self.environment.as_str(), &settings, self.trace_sampler)
     }
 }

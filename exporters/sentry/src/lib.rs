@@ -30,6 +30,7 @@ mod payload_head;
 mod profile;
 mod rate_limits;
 mod request;
+mod sampling;
 #[cfg(test)]
 mod tests;
 mod traceback;
@@ -60,7 +61,8 @@ pub struct Sentry {
     /// The share of failures that is sent as events, from 0 to 1.
     #[env("SENTRY_SAMPLE_RATE", default = "1")]
     error_sampler: Sampler,
-    /// The share of runs that is sent as spans, from 0 to 1. Without it: `CHARM_TELEMETRY_SAMPLE_RATE`.
+    /// The share of runs that is sent as spans, from 0 to 1; failures are sent whatever it is. Without it:
+    /// `CHARM_TELEMETRY_SAMPLE_RATE`.
     #[env("SENTRY_TRACES_SAMPLE_RATE")]
     trace_sampler: Option<Sampler>,
     /// Whether prompts, answers, arguments and results are sent too.
@@ -75,4 +77,6 @@ pub struct Sentry {
     feed: SpanFeed,
     outlets: Option<Outlets>,
     transactions: OpenTransactions,
+    /// Runs that ended, and were not sent.
+    runs_left_out: u64,
 }

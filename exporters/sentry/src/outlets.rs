@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use charm_telemetry_core::delivery::{Delivery, DeliveryConfig, DeliveryError, DeliveryHandle, Item};
 
-use crate::destination::{Project, ToProject};
+use crate::destination::{Account, Project, ToProject};
 use crate::dsn::Dsn;
 use crate::encode::MAX_ITEM_BYTES;
-use crate::losses::Losses;
+use crate::losses::{Losses, Untold};
 use crate::options::Lifecycle;
 use crate::profile::Profile;
 use crate::rate_limits::Category;
@@ -36,12 +36,14 @@ impl Outlets {
             Lifecycle::Stream => Category::Span,
             Lifecycle::Static => Category::Transaction,
         };
-        let start = |category, losses| {
-            Delivery::start(ToProject::new(category, Arc::clone(&project), losses), config.clone())
+        let start = |category, account| {
+            Delivery::start(ToProject::new(category, Arc::clone(&project), account), config.clone())
         };
-        let losses = Arc::new(Losses::new(start(Category::Internal, None)?));
-        let errors = start(Category::Error, Some(Arc::clone(&losses)))?;
-        let traces = start(trace_category, Some(Arc::clone(&losses)))?;
+        let untold = Arc::<Untold>::default();
+        let reports = start(Category::Internal, Account::Kept(Arc::clone(&untold)))?;
+        let losses = Arc::new(Losses::new(reports, Arc::clone(&project), untold));
+        let errors = start(Category::Error, Account::Told(Arc::clone(&losses)))?;
+        let traces = start(trace_category, Account::Told(Arc::clone(&losses)))?;
         Ok(Self { profile, errors, traces, trace_category, losses })
     }
 
@@ -55,6 +57,7 @@ impl Outlets {
 
     /// Sends so many spans: one, or a transaction with all of its.
     pub(crate) fn trace(&self, item: Vec<u8>, spans: usize) {
+        self.losses.tell_what_is_due();
         let too_large = item.len() > MAX_ITEM_BYTES;
         if self.traces.send(Item::new(item)) {
             return;

@@ -109,6 +109,8 @@ fn tags<'a>(profile: &'a Profile, head: &SpanHead) -> HashMap<&'a str, String> {
     if head.kind == SpanKind::Tool {
         tags.insert("tool", tag_value(&head.name));
     }
+    // An empty one is an error there.
+    tags.retain(|_, value| !value.trim().is_empty());
     tags
 }
 

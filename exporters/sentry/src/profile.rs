@@ -4,9 +4,10 @@
 
 use serde::Serialize;
 
-use charm_telemetry_core::trace::{SpanHead, TelemetrySettings};
+use charm_telemetry_core::trace::{Sampler, SpanHead, TelemetrySettings};
 
 use crate::encode::span_name;
+use crate::sampling::Sampling;
 
 /// Our name among SDKs.
 pub(crate) const SDK_NAME: &str = "sentry.rust.charm";
@@ -30,7 +31,7 @@ pub(crate) struct Profile {
     pub(crate) environment: String,
     /// With keys that Sentry takes without changing them.
     pub(crate) tags: Vec<(String, String)>,
-    pub(crate) sample_rate: f64,
+    pub(crate) sampling: Sampling,
 }
 
 /// Our name and version, as payloads have them.
@@ -61,18 +62,19 @@ impl Profile {
         release: Option<String>,
         environment: &str,
         settings: &TelemetrySettings,
-        sample_rate: f64,
+        traces: Option<Sampler>,
     ) -> Self {
         let tags = settings.tags.without("sentry", |key| is_reserved(&tag_key(key)));
         let tags = tags.iter().map(|(key, value)| (tag_key(key), tag_value(value))).collect();
-        Self { release, environment: environment.to_owned(), tags, sample_rate }
+        Self { release, environment: environment.to_owned(), tags, sampling: Sampling::new(settings, traces) }
     }
 
-    pub(crate) fn trace_header(&self, head: &SpanHead) -> TraceHeader<'_> {
+    /// `sampled`: whether the spans of the trace are sent, too.
+    pub(crate) fn trace_header(&self, head: &SpanHead, sampled: bool) -> TraceHeader<'_> {
         TraceHeader {
             trace_id: head.trace_id.to_string(),
-            sample_rate: self.sample_rate.to_string(),
-            sampled: "true",
+            sample_rate: self.sampling.rate().to_string(),
+            sampled: if sampled { "true" } else { "false" },
             release: self.release.as_deref(),
             environment: &self.environment,
             transaction: span_name(head.root()),
@@ -80,10 +82,17 @@ impl Profile {
     }
 }
 
+/// The tags of each event that are ours.
+const OURS: [&str; 3] = ["run_id", "agent", "tool"];
+
+/// The tags that Sentry removes without a word, or takes for something else.
+const TAKEN_AWAY: [&str; 6] = ["release", "dist", "user", "filename", "function", "environment"];
+
 /// The names of attributes that mean something to Sentry: it would add up a text under that of a number.
 fn is_reserved(key: &str) -> bool {
     ["gen_ai.", "sentry.", "error.", "charm."].iter().any(|prefix| key.starts_with(prefix))
-        || ["run_id", "agent", "tool"].contains(&key)
+        || OURS.contains(&key)
+        || TAKEN_AWAY.contains(&key)
 }
 
 /// Letters, digits, `_`, `.`, `:` and `-`; anything else becomes `-`, as Sentry does with a space.

@@ -43,6 +43,11 @@ impl Category {
             Self::Internal => "internal",
         }
     }
+
+    /// The one of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.name() == name)
+    }
 }
 
 impl RateLimits {
@@ -76,8 +81,8 @@ impl RateLimits {
             self.limit_all(wait, now);
         }
         for category in categories.split(';') {
-            let known = Category::ALL.into_iter().find(|known| known.name() == category);
-            if let Some(known) = known.filter(|known| *known != Category::Internal) {
+            let known = Category::named(category).filter(|known| *known != Category::Internal);
+            if let Some(known) = known {
                 self.limit(known, wait, now);
             }
         }

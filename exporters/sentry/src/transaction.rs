@@ -93,7 +93,7 @@ pub(crate) fn transaction_item(agent: &FinishedSpan, calls: &[FinishedSpan], pro
     let event_id = event_id(&agent.head);
     let line = ItemLine {
         event_id: Some(event_id.clone()),
-        trace: profile.trace_header(&agent.head),
+        trace: profile.trace_header(&agent.head, true),
         spans: Some(calls.len() + 1),
     };
     let encode = |cap| {

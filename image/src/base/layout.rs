@@ -38,6 +38,7 @@ fn manifest(
     platform: &Platform,
     name: &str,
 ) -> Result<(Digest, crate::media::Family, Value), RegistryError> {
+    select::refuse_choice(index, platform, name)?;
     let mut index = index.clone();
     for _ in 0..4 {
         let digest = select::from_index(&index, platform, name)?;

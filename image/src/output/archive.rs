@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -24,7 +24,7 @@ pub(crate) fn write(
     beside: Option<(&Path, &[u8])>,
     cache: &BlobCache<'_>,
 ) -> Result<(), ImageError> {
-    refuse_folder(path)?;
+    refuse_others(path)?;
     let parent = layout::parent(path);
     std::fs::create_dir_all(&parent).map_err(OutputError::writing(&parent))?;
     let mut archive = PartialFile::new_in(&parent).map_err(OutputError::writing(path))?;
@@ -40,12 +40,26 @@ pub(crate) fn write(
     Ok(persist_all(files)?)
 }
 
-pub(super) fn refuse_folder(path: &Path) -> Result<(), OutputError> {
-    if !path.is_dir() {
-        return Ok(());
-    }
+/// Where the list of contents of an archive goes: `image.tar` -> `image.cdx.json`. Another ending is part of the name, as
+/// in `image-1.2`.
+pub(crate) fn beside(archive: &Path) -> PathBuf {
+    let is_tar = archive.extension().is_some_and(|ending| ending == "tar");
+    let mut name = if is_tar { archive.with_extension("") } else { archive.to_owned() }.into_os_string();
+    name.push(".cdx.json");
+    name.into()
+}
+
+/// A file is replaced; a folder, a device or a pipe is not ours to replace.
+pub(super) fn refuse_others(path: &Path) -> Result<(), OutputError> {
+    let Ok(metadata) = std::fs::metadata(path) else { return Ok(()) };
     let path = path.display();
-    Err(OutputError::Occupied(format!("`{path}` is a folder; name a file, as `{path}/image.tar`")))
+    match metadata.file_type() {
+        kind if kind.is_file() => Ok(()),
+        kind if kind.is_dir() => {
+            Err(OutputError::Occupied(format!("`{path}` is a folder; name a file, as `{path}/image.tar`")))
+        }
+        _ => Err(OutputError::Occupied(format!("`{path}` is no file but a device or a pipe; name a file"))),
+    }
 }
 
 fn append(

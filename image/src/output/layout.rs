@@ -1,13 +1,15 @@
 //! Writes an OCI layout.
 //!
-//! Rule: a folder that holds something else is left alone.
+//! Rule: a folder that holds something else is left alone, and what names an image is written after all that it names.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
+use super::occupant::{Occupant, occupant};
 use super::{OCI_LAYOUT, index};
 use crate::blobs::BlobCache;
 use crate::error::{ImageError, OutputError};
@@ -21,13 +23,21 @@ pub(crate) fn write(
     folder: &Path,
     cache: &BlobCache<'_>,
 ) -> Result<(), ImageError> {
-    let replaced = occupant(folder, tags)?;
-    let parent = parent(folder);
-    fs::create_dir_all(&parent).map_err(OutputError::writing(&parent))?;
-    let partial = PartialFolder::new_in(&parent).map_err(OutputError::writing(folder))?;
+    let is_new = occupant(folder, tags)? == Occupant::Nothing;
+    // A folder that is there may be a mount, or all that we may write to: it stays, and what is in it changes.
+    let beside = if is_new { parent(folder) } else { folder.to_owned() };
+    fs::create_dir_all(&beside).map_err(OutputError::writing(&beside))?;
+    let partial = PartialFolder::new_in(&beside).map_err(OutputError::writing(folder))?;
     fill(image, tags, partial.path(), folder, cache)?;
-    let moved = partial.persist(|partial| move_into_place(partial, folder, replaced));
-    Ok(moved.map_err(OutputError::writing(folder))?)
+    let placed = if is_new {
+        partial.persist(|partial| {
+            fs::set_permissions(partial, fs::Permissions::from_mode(0o755))?;
+            fs::rename(partial, folder)
+        })
+    } else {
+        partial.empty(|partial| merge(partial, folder))
+    };
+    Ok(placed.map_err(OutputError::writing(folder))?)
 }
 
 fn fill(
@@ -38,7 +48,7 @@ fn fill(
     cache: &BlobCache<'_>,
 ) -> Result<(), ImageError> {
     let writing = |error| OutputError::writing(shown)(error);
-    let blobs = partial.join("blobs/sha256");
+    let blobs = partial.join(BLOBS);
     fs::create_dir_all(&blobs).map_err(writing)?;
     for layer in image.distinct_layers() {
         let mut bytes = image.open(layer, cache)?;
@@ -56,67 +66,40 @@ fn copy(bytes: &mut dyn Read, path: &Path) -> io::Result<()> {
     io::copy(bytes, &mut fs::File::create(path)?).map(drop)
 }
 
-/// What a folder is before we write to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Occupant {
-    Nothing,
-    Replaceable,
+const BLOBS: &str = "blobs/sha256";
+
+/// Moves a whole layout into a folder that is empty or has an older one. Blobs go by their digests, so the older image is
+/// whole until the index says otherwise.
+fn merge(partial: &Path, folder: &Path) -> io::Result<()> {
+    let (old, new) = (names(&folder.join(BLOBS))?, names(&partial.join(BLOBS))?);
+    let was_empty = !folder.join("index.json").exists();
+    let moved = move_all(partial, folder, &new);
+    let superfluous = if moved.is_ok() { old.difference(&new) } else { new.difference(&old) };
+    for name in superfluous {
+        // What is in the way of nobody is no reason to fail.
+        let _ = fs::remove_file(folder.join(BLOBS).join(name));
+    }
+    if moved.is_err() && was_empty {
+        let _ = fs::remove_file(folder.join("oci-layout"));
+        let _ = fs::remove_dir_all(folder.join("blobs"));
+    }
+    moved
 }
 
-/// An empty folder, or a layout with no image but an older one of ours, may be replaced.
-pub(super) fn occupant(folder: &Path, tags: &[Reference]) -> Result<Occupant, OutputError> {
-    let Ok(mut entries) = fs::read_dir(folder) else {
-        return match fs::symlink_metadata(folder) {
-            Ok(_) => Err(occupied(folder, "is not a folder that can be read")),
-            Err(_) => Ok(Occupant::Nothing),
-        };
-    };
-    if entries.next().is_none() {
-        return Ok(Occupant::Replaceable);
-    }
-    let index = fs::read(folder.join("index.json")).ok();
-    let index = index.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
-    let Some(index) = index.filter(|_| folder.join("oci-layout").is_file()) else {
-        return Err(occupied(folder, "holds something that is no OCI layout"));
-    };
-    let images = index["manifests"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let name = |image: &Value| {
-        let name = image.pointer("/annotations/io.containerd.image.name").and_then(Value::as_str);
-        name.map(str::to_owned)
-    };
-    let foreign = images.iter().find(|image| match name(image) {
-        Some(name) => !tags.iter().any(|tag| tag.to_string() == name),
-        None => images.len() > 1,
-    });
-    match foreign {
-        Some(image) => {
-            let name = name(image).unwrap_or_else(|| "several images".to_owned());
-            Err(occupied(folder, &format!("holds another image, `{name}`")))
-        }
-        None => Ok(Occupant::Replaceable),
-    }
+fn move_all(partial: &Path, folder: &Path, blobs: &BTreeSet<OsString>) -> io::Result<()> {
+    fs::create_dir_all(folder.join(BLOBS))?;
+    let go = |path: &Path| fs::rename(partial.join(path), folder.join(path));
+    blobs.iter().try_for_each(|name| go(&Path::new(BLOBS).join(name)))?;
+    go(Path::new("oci-layout"))?;
+    go(Path::new("index.json"))
 }
 
-fn occupied(folder: &Path, what: &str) -> OutputError {
-    OutputError::Occupied(format!("`{}` {what}; choose a new folder or remove it", folder.display()))
-}
-
-fn move_into_place(partial: &Path, folder: &Path, replaced: Occupant) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(partial, fs::Permissions::from_mode(0o755))?;
-    if replaced == Occupant::Nothing {
-        return fs::rename(partial, folder);
+fn names(folder: &Path) -> io::Result<BTreeSet<OsString>> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| Ok(entry?.file_name())).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
+        Err(error) => Err(error),
     }
-    let old = tempfile::Builder::new().prefix(".charm-image-old-").tempdir_in(parent(folder))?;
-    let aside = old.path().join("old");
-    fs::rename(folder, &aside)?;
-    let Err(error) = fs::rename(partial, folder) else { return Ok(()) };
-    if fs::rename(&aside, folder).is_ok() {
-        return Err(error);
-    }
-    // Better in an odd place than gone.
-    let kept = old.keep().join("old");
-    Err(io::Error::new(error.kind(), format!("{error}; what was there is in `{}`", kept.display())))
 }
 
 /// The folder above; of a bare name, the current one.

@@ -9,8 +9,8 @@ use super::write_archive;
 use crate::blobs::BlobCache;
 use crate::error::{ImageError, OutputError, plain};
 use crate::image::Image;
-use crate::interrupt::{self, Program, Reach};
 use crate::partial::PartialFolder;
+use crate::program::{self, Program, Reach};
 use crate::reference::Reference;
 
 /// A program that runs containers.
@@ -69,7 +69,7 @@ fn check(engine: Engine, image: &Image, tag: &Reference, id: &str) -> Result<(),
 }
 
 fn run(Engine(program): Engine, args: &[&str]) -> Result<String, OutputError> {
-    let output = interrupt::output(Command::new(program).args(args));
+    let output = program::output(Command::new(program).args(args));
     let output =
         output.map_err(|error| OutputError::Load(format!("cannot start `{program}`: {}", plain(&error))))?;
     if output.status.success() {

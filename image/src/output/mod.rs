@@ -5,14 +5,19 @@
 mod archive;
 mod layout;
 mod load;
+mod occupant;
+mod places;
 mod push;
 
-pub(crate) use archive::write as write_archive;
+pub(crate) use archive::{beside, write as write_archive};
 pub(crate) use layout::write as write_layout;
 pub(crate) use load::{Engine, load};
+use occupant::{Occupant, occupant};
+pub(crate) use places::refuse_shared;
 pub use push::Pushed;
 pub(crate) use push::{PushTarget, push};
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -35,14 +40,30 @@ impl Output {
     /// Refuses a place that cannot be written to or holds something else, and leaves nothing there.
     pub(crate) fn check(&self, tags: &[Reference]) -> Result<(), OutputError> {
         let path = match self {
-            Self::Layout(folder) => layout::occupant(folder, tags).map(|_| folder)?,
-            Self::Archive(file) => archive::refuse_folder(file).map(|()| file)?,
+            Self::Layout(folder) if occupant(folder, tags)? == Occupant::Replaceable => {
+                return tempfile::tempfile_in(folder).map(drop).map_err(OutputError::writing(folder));
+            }
+            Self::Layout(folder) => folder,
+            Self::Archive(file) => {
+                archive::refuse_others(file)?;
+                archive::refuse_others(&archive::beside(file)).map(|()| file)?
+            }
         };
         let parent = layout::parent(path);
         let shown = if parent.is_dir() { path } else { &parent };
         // Folders that are missing are made when there is something to put into them.
         let there = parent.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
         tempfile::tempfile_in(there).map(drop).map_err(OutputError::writing(shown))
+    }
+}
+
+/// As it is typed.
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Layout(folder) => write!(f, "oci:{}", folder.display()),
+            Self::Archive(file) => write!(f, "tar:{}", file.display()),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use ureq::http::Method;
 
 use super::challenge::Challenge;
-use super::credentials::{Found, Login, find};
+use super::credentials::{Door, Found, Login, find};
 use super::http::{Answer, Call, Http};
 use super::location::is_encrypted_or_here;
 use crate::error::RegistryError;
@@ -35,19 +35,19 @@ impl Access {
     }
 }
 
-/// The credentials for one registry, looked for when they are first wanted, and the tokens they gave.
+/// The credentials for one repository, looked for when they are first wanted, and the tokens they gave.
 #[derive(Debug)]
 pub(super) struct Authority {
-    registry: String,
+    door: Door,
     found: OnceCell<Option<Found>>,
     basic: RefCell<Option<String>>,
     tokens: RefCell<BTreeMap<Access, String>>,
 }
 
 impl Authority {
-    pub(super) fn new(registry: &str) -> Self {
+    pub(super) fn new(registry: &str, repository: &str) -> Self {
         Self {
-            registry: registry.to_owned(),
+            door: Door { registry: registry.to_owned(), repository: repository.to_owned() },
             found: OnceCell::new(),
             basic: RefCell::default(),
             tokens: RefCell::default(),
@@ -85,7 +85,7 @@ impl Authority {
             Some(Found { origin, .. }) => format!("the token from {origin}"),
             None => "to serve us without a login".to_owned(),
         };
-        let name = &self.registry;
+        let name = &self.door.registry;
         let way_out = format!(
             "log in with `docker login {name}` or `podman login {name}`, or point DOCKER_CONFIG at the folder of a config.json that has it"
         );
@@ -94,7 +94,7 @@ impl Authority {
 
     fn found(&self) -> Result<Option<&Found>, RegistryError> {
         if self.found.get().is_none() {
-            let found = find(&self.registry)?;
+            let found = find(&self.door)?;
             self.found.set(found).expect("it was empty a line ago, and this type is of one thread");
         }
         Ok(self.found.get().expect("it was set above").as_ref())
@@ -110,7 +110,7 @@ impl Authority {
             Some(Found { login: Login::IdentityToken(_), origin }) => {
                 Err(RegistryError::Credentials(format!(
                     "{origin} has an identity token for `{}`, but this registry takes only a user and a password; log in again",
-                    self.registry
+                    self.door.registry
                 )))
             }
             None => Err(self.refusal()),
@@ -127,7 +127,7 @@ impl Authority {
         if !is_encrypted_or_here(realm) {
             return Err(RegistryError::Malformed(format!(
                 "the registry `{}` sends us to `{realm}`, where a password would not be encrypted; ask who runs it",
-                self.registry
+                self.door.registry
             )));
         }
         let login = self.found()?.map(|found| &found.login);

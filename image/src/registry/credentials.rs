@@ -3,7 +3,7 @@
 //! Rule: files are only read; a helper that is named must work, because going on as a stranger hides the cause.
 
 use std::fmt;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -11,7 +11,7 @@ use base64::Engine as _;
 use serde_json::Value;
 
 use crate::error::{RegistryError, plain};
-use crate::interrupt::{Program, Reach};
+use crate::program::{Program, Reach};
 
 /// What one logs in with.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,15 +37,35 @@ pub(super) struct Found {
     pub(super) origin: String,
 }
 
-/// The login for this registry: in Docker's file first, then in Podman's.
-pub(super) fn find(registry: &str) -> Result<Option<Found>, RegistryError> {
-    for file in files() {
-        let Ok(text) = std::fs::read_to_string(&file) else { continue };
+/// What one wants to be let into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Door {
+    pub(super) registry: String,
+    pub(super) repository: String,
+}
+
+/// The login for this door: in Docker's file first, then in Podman's.
+pub(super) fn find(door: &Door) -> Result<Option<Found>, RegistryError> {
+    find_in_files(&files(), door)
+}
+
+fn find_in_files(files: &[PathBuf], door: &Door) -> Result<Option<Found>, RegistryError> {
+    for file in files {
+        let shown = file.display();
+        let text = match std::fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => continue,
+            Err(error) => {
+                let reason = plain(&error);
+                return Err(RegistryError::Credentials(format!(
+                    "cannot read `{shown}`, where logins are kept: {reason}; make it readable, or point DOCKER_CONFIG elsewhere"
+                )));
+            }
+        };
         let json: Value = serde_json::from_str(&text).map_err(|error| {
-            let file = file.display();
-            RegistryError::Credentials(format!("`{file}` is no JSON ({error}); correct it or log in again"))
+            RegistryError::Credentials(format!("`{shown}` is no JSON ({error}); correct it or log in again"))
         })?;
-        if let Some(found) = find_in(&json, registry, &file)? {
+        if let Some(found) = find_in(&json, door, file)? {
             return Ok(Some(found));
         }
     }
@@ -65,19 +85,29 @@ fn files() -> Vec<PathBuf> {
 }
 
 /// A helper for this very registry, else what the file itself holds, else the helper for all.
-fn find_in(json: &Value, registry: &str, file: &Path) -> Result<Option<Found>, RegistryError> {
-    let keys = spellings(registry);
+fn find_in(json: &Value, door: &Door, file: &Path) -> Result<Option<Found>, RegistryError> {
+    let keys = spellings(&door.registry);
     let helper = keys.iter().find_map(|key| Some((key, json.get("credHelpers")?.get(key)?.as_str()?)));
     if let Some((key, helper)) = helper {
         return ask_helper(helper, key);
     }
-    let entry = keys.iter().find_map(|key| json.get("auths")?.get(key));
-    if let Some(login) = entry.map(|entry| stored(entry, registry, file)).transpose()?.flatten() {
-        return Ok(Some(Found { login, origin: format!("`{}`", file.display()) }));
+    for entry in door.paths().iter().chain(&keys).filter_map(|key| json.get("auths")?.get(key)) {
+        if let Some(login) = stored(entry, &door.registry, file)? {
+            return Ok(Some(Found { login, origin: format!("`{}`", file.display()) }));
+        }
     }
     let Some(store) = json.get("credsStore").and_then(Value::as_str) else { return Ok(None) };
     let mut answers = keys.iter().map(|key| ask_helper(store, key));
     answers.find(|answer| !matches!(answer, Ok(None))).unwrap_or(Ok(None))
+}
+
+impl Door {
+    /// Podman keeps logins for a part of a registry too: `ghcr.io/team/app`, `ghcr.io/team`, the narrowest first.
+    fn paths(&self) -> Vec<String> {
+        let ends = self.repository.match_indices('/').map(|(at, _)| at).chain([self.repository.len()]);
+        let parts: Vec<_> = ends.map(|at| format!("{}/{}", self.registry, &self.repository[..at])).collect();
+        parts.into_iter().rev().collect()
+    }
 }
 
 /// The ways in which files name a registry.

@@ -79,17 +79,27 @@ pub(super) struct Answer {
 /// A body that a server reads to its end even if it refuses the call.
 const MAX_UNASKED_BYTES: u64 = 64 * 1024;
 
+/// How long nothing may come or go.
+const PATIENCE: Duration = Duration::from_mins(2);
+
 /// As many as browsers follow.
 const MAX_REDIRECTS: usize = 20;
 
 impl Http {
     pub(super) fn new(registry: &str, origin: &str) -> Result<Self, RegistryError> {
+        Self::with_patience(registry, origin, PATIENCE)
+    }
+
+    fn with_patience(registry: &str, origin: &str, patience: Duration) -> Result<Self, RegistryError> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             // Followed here, because of what may not go along.
             .max_redirects(0)
             .timeout_connect(Some(Duration::from_secs(15)))
-            .timeout_recv_response(Some(Duration::from_mins(2)))
+            .timeout_recv_response(Some(patience))
+            // Of a body no total: it may be large and the network slow.
+            .timeout_per_read(Some(patience))
+            .timeout_per_write(Some(patience))
             .user_agent(concat!("charm-telemetry-image/", env!("CARGO_PKG_VERSION")))
             .proxy(if origin.starts_with("http:") { None } else { Proxy::try_from_env() })
             .tls_config(TlsConfig::builder().root_certs(root_certificates()?).build())
@@ -305,7 +315,27 @@ fn root_certificates() -> Result<RootCerts, RegistryError> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::net::TcpListener;
+
     use super::*;
+
+    #[test]
+    fn a_body_that_does_not_go_on_is_not_waited_for_without_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").unwrap();
+            stream
+        });
+        let http = Http::with_patience("test", &origin, Duration::from_millis(300)).unwrap();
+        let mut answer = http.send(&Call::get("/v2/"), None).unwrap();
+        let open = server.join().unwrap();
+        let said = answer.bytes(100).unwrap_err().to_string();
+        assert!(said.starts_with("cannot reach the registry `test`: ") && said.contains("timeout"), "{said}");
+        drop(open);
+    }
 
     #[test]
     fn a_port_that_goes_without_saying_and_capitals_are_the_same_registry() {

@@ -44,7 +44,7 @@ impl Registry {
         let scheme = if reference.is_loopback() { "http" } else { "https" };
         Ok(Self {
             http: Http::new(&reference.registry, &format!("{scheme}://{}", reference.endpoint()))?,
-            authority: Authority::new(&reference.registry),
+            authority: Authority::new(&reference.registry, &reference.repository),
             name: reference.registry.clone(),
         })
     }

@@ -9,7 +9,7 @@ use std::process::Command;
 use serde::Deserialize;
 
 use crate::error::{RunnerError, plain};
-use crate::interrupt;
+use crate::program;
 
 /// The answer of `cargo metadata`, as far as it is used.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,12 +32,17 @@ pub(crate) struct Package {
     pub(crate) manifest_path: PathBuf,
     pub(crate) dependencies: Vec<Dependency>,
     pub(crate) targets: Vec<Target>,
-    pub(crate) features: BTreeMap<String, Vec<String>>,
+    pub(crate) features: Features,
 }
+
+/// Names, and what each switches on.
+pub(crate) type Features = BTreeMap<String, Vec<String>>;
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Dependency {
     pub(crate) name: String,
+    /// The versions that fit.
+    pub(crate) req: String,
     pub(crate) path: Option<PathBuf>,
     pub(crate) kind: Option<String>,
 }
@@ -108,14 +113,30 @@ pub(crate) fn command() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
+/// Writes another commit of the repository that this package is from into the lock file.
+pub(crate) fn update(folder: &Path, package: &str, commit: &str) -> Result<(), RunnerError> {
+    let update = |flags: &[&str]| {
+        let mut command = command();
+        command.args(["update", "--quiet", package, "--precise", commit]).args(flags).current_dir(folder);
+        said(command, folder).map(|_| ())
+    };
+    update(&["--offline"]).or_else(|_| update(&[])).map_err(RunnerError::Resolve)
+}
+
 fn metadata(folder: &Path, flags: &[&str]) -> Result<Metadata, String> {
     let mut command = command();
     command.args(["metadata", "--quiet", "--format-version", "1"]).args(flags).current_dir(folder);
-    let output = interrupt::output(&mut command)
-        .map_err(|error| format!("cannot start cargo in `{}`: {}", folder.display(), plain(&error)))?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
-    }
-    serde_json::from_slice(&output.stdout)
+    serde_json::from_slice(&said(command, folder)?)
         .map_err(|error| format!("cargo metadata is not understood: {error}"))
+}
+
+/// What it prints, or what it complains of.
+fn said(mut command: Command, folder: &Path) -> Result<Vec<u8>, String> {
+    let output = program::output(&mut command)
+        .map_err(|error| format!("cannot start cargo in `{}`: {}", folder.display(), plain(&error)))?;
+    if output.status.success() {
+        Ok(output.stdout)
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    }
 }

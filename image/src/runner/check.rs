@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::generate::Generated;
 use super::request::RunnerRequest;
 use crate::error::{RunnerError, plain};
-use crate::interrupt::{Program, Reach};
+use crate::program::{Program, Reach};
 
 /// An exporter of the built runner, in its own words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

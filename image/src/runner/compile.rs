@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use super::cargo;
 use super::generate::Generated;
 use crate::error::{RunnerError, plain};
-use crate::interrupt::{Program, Reach};
+use crate::program::{Program, Reach};
 use crate::progress::Progress;
 
 /// The path of the binary.
@@ -56,17 +56,22 @@ fn cargo_home() -> Option<PathBuf> {
 
 /// Variables with which a user tunes builds of their own would change the digest of the image.
 fn remove_influences(command: &mut Command) {
-    let tunes = |name: &str| {
-        matches!(
-            name,
-            "RUSTFLAGS" | "CARGO_BUILD_RUSTFLAGS" | "CARGO_BUILD_TARGET" | "CARGO_TARGET_DIR" | "CFLAGS"
-        ) || name.starts_with("CARGO_PROFILE_")
-    };
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(tunes) {
             command.env_remove(name);
         }
     }
+}
+
+/// Flags, in all the spellings of cargo and of C's builders. What names a tool (`CC`, `RUSTC_WRAPPER`, a linker) stays:
+/// without it there may be none.
+fn tunes(name: &str) -> bool {
+    let known = ["RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR"];
+    let prefixes = ["CARGO_PROFILE_", "CFLAGS_", "CXXFLAGS_"];
+    let suffixes = ["CFLAGS", "CXXFLAGS"];
+    known.contains(&name)
+        || prefixes.iter().any(|prefix| name.starts_with(prefix))
+        || suffixes.iter().any(|suffix| name.ends_with(suffix))
 }
 
 /// Relays what cargo says, and keeps it if it fails.
@@ -98,4 +103,27 @@ fn explain(said: &str, generated: &Generated, progress: &Progress) -> RunnerErro
         ),
         None => format!("cargo failed to build the runner in `{folder}`; it says why{above}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tunes;
+
+    #[test]
+    fn flags_are_not_handed_on_and_tools_are() {
+        for name in [
+            "RUSTFLAGS",
+            "CARGO_PROFILE_RELEASE_OPT_LEVEL",
+            "CFLAGS",
+            "TARGET_CFLAGS",
+            "HOST_CXXFLAGS",
+            "CFLAGS_x86_64_unknown_linux_gnu",
+            "CXXFLAGS_x86_64-unknown-linux-gnu",
+        ] {
+            assert!(tunes(name), "{name}");
+        }
+        for name in ["CC", "CC_x86_64_unknown_linux_gnu", "AR", "RUSTC_WRAPPER", "CARGO_HOME", "PATH"] {
+            assert!(!tunes(name), "{name}");
+        }
+    }
 }

@@ -43,8 +43,7 @@ impl CrateManifest<'_> {
     fn runner_place(&self) -> String {
         match &self.source.place {
             Place::Folder(package) => self.path_key(package.folder()),
-            Place::Git { url, commit } => format!("git = {}, rev = {}", quoted(url), quoted(commit)),
-            Place::Registry { version } => format!("version = {}", quoted(&format!("={version}"))),
+            elsewhere => elsewhere_key(elsewhere),
         }
     }
 
@@ -111,6 +110,19 @@ exclude = ["deps"]
 
 [dependencies]
 "#;
+
+/// The keys of a dependency that is in no folder. The commit of a repository is fixed by the lock file: here it would
+/// make another source of it than the one that the exporters name.
+pub(super) fn elsewhere_key(place: &Place) -> String {
+    match place {
+        Place::Folder(_) => unreachable!("a folder has a path, and links know it"),
+        Place::Git { url, reference: None, .. } => format!("git = {}", quoted(url)),
+        Place::Git { url, reference: Some(reference), .. } => {
+            format!("git = {}, {} = {}", quoted(url), reference.key, quoted(&reference.name))
+        }
+        Place::Registry { version } => format!("version = {}", quoted(&format!("={version}"))),
+    }
+}
 
 /// What exporters depend on.
 const SDK: [&str; 2] = ["charm-telemetry-core", "charm-telemetry-macros"];

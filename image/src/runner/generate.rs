@@ -5,12 +5,13 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::cargo::{self, Package};
+use super::cargo::{self, Metadata, Package};
 use super::crate_manifest::CrateManifest;
 use super::graph::Graph;
 use super::links::Links;
 use super::request::{RunnerRequest, WithCrate, WithSource};
 use super::source::{Place, RUNNER, RunnerSource};
+use super::{features, fit};
 use crate::error::{ImageError, OutputError, RequestError, RunnerError};
 
 /// A crate ready to be compiled.
@@ -28,8 +29,9 @@ pub(super) fn generate(
 ) -> Result<Generated, ImageError> {
     refuse_twins(&request.with)?;
     let local = local_packages(source, request)?;
+    fit::check(source, &local)?;
     let links = Links::of(&local)?;
-    let features = features(source, request)?;
+    let features = features::wanted(folder, source, request, target)?;
     let manifest = CrateManifest { source, request, links: &links, local: &local, features }.text();
     write(&folder.join("Cargo.toml"), &manifest)?;
     write(&folder.join("src/main.rs"), "fn main() {}\n")?;
@@ -63,7 +65,7 @@ fn local_packages(source: &RunnerSource, request: &RunnerRequest) -> Result<Vec<
 
 fn package_at(name: &str, path: &Path) -> Result<Package, RunnerError> {
     let at = format!("--with {name}={}", path.display());
-    let folder = path.canonicalize().map_err(|_| {
+    let folder = path.canonicalize().ok().filter(|folder| folder.is_dir()).ok_or_else(|| {
         RunnerError::Source(format!(
             "`{at}`: there is no such folder; name the folder of the crate's `Cargo.toml`"
         ))
@@ -86,34 +88,6 @@ fn package_at(name: &str, path: &Path) -> Result<Package, RunnerError> {
     Ok(package)
 }
 
-/// `None` is the runner's own default. Names of the manifest are features where the runner has such.
-fn features(source: &RunnerSource, request: &RunnerRequest) -> Result<Option<Vec<String>>, RequestError> {
-    if request.features.is_none() && request.telemetry.is_empty() {
-        return Ok(None);
-    }
-    let known: Vec<&String> = match &source.place {
-        Place::Folder(runner) => runner.features.keys().filter(|name| *name != "default").collect(),
-        _ => Vec::new(),
-    };
-    let mut wanted = request.features.clone().unwrap_or_default();
-    if let Some(unknown) = wanted.iter().find(|name| !known.is_empty() && !known.contains(name)) {
-        let known = known.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-        return Err(RequestError::Argument(format!(
-            "`{RUNNER}` has no feature `{unknown}`; it has: {known}; an exporter of your own goes in by `--with`"
-        )));
-    }
-    if known.is_empty() && matches!(source.place, Place::Folder(_)) && !wanted.is_empty() {
-        return Err(RequestError::Argument(format!(
-            "`{RUNNER}` has no feature `{}`, nor any other",
-            wanted[0]
-        )));
-    }
-    wanted.extend(request.telemetry.iter().filter(|name| known.contains(name)).cloned());
-    wanted.sort();
-    wanted.dedup();
-    Ok(Some(wanted))
-}
-
 /// Fixes every version: by the lock file of the request, else starting from the one of the runner's workspace.
 fn resolve(
     folder: &Path,
@@ -127,11 +101,14 @@ fn resolve(
     let seed_text = std::fs::read_to_string(seed).unwrap_or_default();
     write(&lock, &seed_text)?;
     let floats = |with: &WithCrate| matches!(&with.source, WithSource::Registry(_));
-    let metadata = if given.is_none() && request.with.iter().any(floats) {
+    let mut metadata = if given.is_none() && request.with.iter().any(floats) {
         cargo::fresh_graph(folder, target)?
     } else {
         cargo::graph(folder, Some(target))?
     };
+    if given.is_none() && pin(folder, source, &metadata)? {
+        metadata = cargo::graph(folder, Some(target))?;
+    }
     let resolved = std::fs::read_to_string(&lock).map_err(OutputError::writing(&lock))?;
     match (given, &request.lock) {
         (Some(given), _) if resolved != seed_text => {
@@ -145,6 +122,18 @@ fn resolve(
         _ => {}
     }
     Ok(Graph::new(metadata)?)
+}
+
+/// A repository may have moved on since the workspace's lock file was written, and for a crate that is not in it cargo
+/// takes the newest commit: for all that are. Answers whether the lock file had to be changed.
+fn pin(folder: &Path, source: &RunnerSource, metadata: &Metadata) -> Result<bool, RunnerError> {
+    let Place::Git { commit, .. } = &source.place else { return Ok(false) };
+    let runner = metadata.packages.iter().find(|package| package.name == RUNNER);
+    let found = runner.and_then(|runner| runner.source.as_deref()?.split_once('#'));
+    if found.is_some_and(|(_, found)| found == commit) {
+        return Ok(false);
+    }
+    cargo::update(folder, RUNNER, commit).map(|()| true)
 }
 
 fn main_rs(graph: &Graph, with: &[WithCrate]) -> Result<String, RunnerError> {
@@ -168,7 +157,7 @@ fn main_rs(graph: &Graph, with: &[WithCrate]) -> Result<String, RunnerError> {
 }
 
 /// Writes only what changed, so that cargo has no reason to compile again.
-fn write(path: &Path, text: &str) -> Result<(), OutputError> {
+pub(super) fn write(path: &Path, text: &str) -> Result<(), OutputError> {
     if std::fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(());
     }

@@ -102,4 +102,5 @@ impl Graph {
     }
 }
 
-const CORE: &str = "charm-telemetry-core";
+/// The SDK, of which there must be one.
+pub(super) const CORE: &str = "charm-telemetry-core";

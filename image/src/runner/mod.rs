@@ -6,6 +6,8 @@ mod cargo;
 mod check;
 mod compile;
 mod crate_manifest;
+mod features;
+mod fit;
 mod generate;
 mod graph;
 mod links;
@@ -26,6 +28,19 @@ use crate::platform::Platform;
 use crate::progress::{Progress, humane_size};
 use generate::Generated;
 use source::RunnerSource;
+
+/// The crates that a repository has in all of its images: their folders are seen from the root of its workspace.
+pub(crate) fn own_crates(crates: &[(&str, &str)]) -> Result<Vec<WithCrate>, RunnerError> {
+    if crates.is_empty() {
+        return Ok(Vec::new());
+    }
+    let root = source::workspace_here()?.workspace_root;
+    let with = |&(name, path): &(&str, &str)| WithCrate {
+        name: name.to_owned(),
+        source: WithSource::Path(root.join(path)),
+    };
+    Ok(crates.iter().map(with).collect())
+}
 
 /// A runner that was compiled and did not lie.
 #[derive(Debug)]

@@ -62,7 +62,7 @@ impl FromStr for WithCrate {
     /// `NAME`, `NAME@VERSION` or `NAME=PATH`.
     fn from_str(text: &str) -> Result<Self, RequestError> {
         let (name, source) = match (text.split_once('='), text.split_once('@')) {
-            (Some((name, path)), _) if !name.contains('@') => (name, WithSource::Path(path.into())),
+            (Some((name, path)), _) if !name.contains('@') => (name, WithSource::Path(folder_of(path))),
             (_, Some((name, version))) => (name, WithSource::Registry(Some(version.to_owned()))),
             _ => (text, WithSource::Registry(None)),
         };
@@ -75,6 +75,16 @@ impl FromStr for WithCrate {
             )));
         }
         Ok(Self { name: name.to_owned(), source })
+    }
+}
+
+/// A crate is named by its folder; by its manifest as well, as cargo has it.
+fn folder_of(path: &str) -> PathBuf {
+    let folder = path.strip_suffix("Cargo.toml").filter(|folder| folder.is_empty() || folder.ends_with('/'));
+    match folder {
+        Some("") => ".".into(),
+        Some(folder) => folder.into(),
+        None => path.into(),
     }
 }
 
@@ -92,6 +102,9 @@ mod tests {
         check("webhook@1.2", "webhook", WithSource::Registry(Some("1.2".to_owned())));
         check("webhook@=1.2.3", "webhook", WithSource::Registry(Some("=1.2.3".to_owned())));
         check("webhook=../a@b=c", "webhook", WithSource::Path("../a@b=c".into()));
+        check("webhook=../a/Cargo.toml", "webhook", WithSource::Path("../a".into()));
+        check("webhook=Cargo.toml", "webhook", WithSource::Path(".".into()));
+        check("webhook=myCargo.toml", "webhook", WithSource::Path("myCargo.toml".into()));
     }
 
     #[test]

@@ -140,11 +140,15 @@ impl Drop for CrateRegistry {
     }
 }
 
+/// Where cargo keeps what it fetched.
+pub(super) fn cargo_home() -> Option<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")))
+}
+
 /// What cargo keeps of registries on this machine.
 fn cached() -> BTreeSet<PathBuf> {
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
-    let Some(registry) = home.map(|home| home.join("registry")) else { return BTreeSet::new() };
+    let Some(registry) = cargo_home().map(|home| home.join("registry")) else { return BTreeSet::new() };
     let kinds = ["index", "cache", "src"].iter().filter_map(|kind| fs::read_dir(registry.join(kind)).ok());
     let folders = kinds.flatten().flatten().map(|entry| entry.path());
     let is_loopback = |path: &PathBuf| {

@@ -29,7 +29,11 @@ impl Default for BaseImage {
             config: json!({
                 "User": "1234", "Env": ["A=1", "PATH=/usr/bin:/bin"], "Cmd": ["/usr/bin/charm"],
                 "Healthcheck": { "Test": ["CMD", "true"], "Interval": 5_000_000_000_u64 },
-                "Labels": { "team": "a", "org.opencontainers.image.title": "theirs" },
+                "Labels": {
+                    "team": "a", "org.opencontainers.image.title": "theirs",
+                    "org.opencontainers.image.source": "https://theirs.example",
+                    "org.opencontainers.image.authors": "they",
+                },
             }),
         }
     }
@@ -87,7 +91,11 @@ impl BaseImage {
         let layer = put(folder, &layer, "application/vnd.oci.image.layer.v1.tar+gzip");
         let manifest = json!({
             "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer],
-            "annotations": { "org.opencontainers.image.title": "theirs" },
+            "annotations": {
+                "org.opencontainers.image.title": "theirs",
+                "org.opencontainers.image.source": "https://theirs.example",
+                "org.opencontainers.image.authors": "they",
+            },
         });
         let mut entry = put(folder, manifest.to_string().as_bytes(), MANIFEST);
         entry["platform"] = json!({ "architecture": self.architecture, "os": "linux" });

@@ -11,6 +11,7 @@ mod engine;
 mod layout;
 mod python_base;
 mod registry;
+mod repository;
 
 pub use crate::workspace::root;
 pub use command::{Said, image, image_at, image_by_a_careful_user, image_command, tool};
@@ -20,3 +21,4 @@ pub use engine::{Bundle, Container, LoadedImage, programs_without};
 pub use layout::{BaseImage, Layout, index_of};
 pub use python_base::python_base;
 pub use registry::{PASSWORD, Registry, USER};
+pub use repository::{AuthorRepository, HouseInGit};

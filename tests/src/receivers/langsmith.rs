@@ -38,6 +38,11 @@ impl LangSmithDouble {
         self.0.url("")
     }
 
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.0.address().port()
+    }
+
     /// All that came, `/info` too.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.0.requests()

@@ -4,6 +4,7 @@
 
 mod datadog_agent;
 mod datadog_intake;
+mod gate;
 mod http;
 mod langsmith;
 mod oteltap;
@@ -15,6 +16,7 @@ mod spotlight;
 pub use datadog_agent::{DatadogAgent, Posted};
 pub use datadog_intake::DatadogIntake;
 pub(crate) use datadog_intake::datadog_answer;
+pub use gate::Gate;
 pub use http::{free_port, get, poll};
 pub use langsmith::{LANGSMITH_KEY, LangSmithDouble, LangSmithRun};
 pub use oteltap::OtelTap;

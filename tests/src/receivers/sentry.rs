@@ -36,6 +36,11 @@ impl SentryDouble {
         self.0.url("/42").replacen("http://", &format!("http://{key}:{secret}@"), 1)
     }
 
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.0.address().port()
+    }
+
     /// All that came.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.0.requests()

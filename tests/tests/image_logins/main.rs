@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test that called it")]
 
 mod expiring;
+mod mounts;
 mod token_service;
 mod upgrade;
 
@@ -22,7 +23,10 @@ use token_service::{IDENTITY_TOKEN, TokenService, make_certificate};
 /// A registry that takes tokens only, with an image in it.
 fn registry_with_tokens(base: &str) -> Option<(Registry, TokenService)> {
     requires::program("openssl")?;
-    let service = TokenService::start();
+    registry_with_tokens_of(TokenService::start(), base)
+}
+
+fn registry_with_tokens_of(service: TokenService, base: &str) -> Option<(Registry, TokenService)> {
     let registry = Registry::start_with(Some(&service.auth()), "")?;
     fill(&registry, base);
     service.asked();

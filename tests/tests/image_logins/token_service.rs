@@ -25,11 +25,23 @@ pub(crate) struct TokenService {
 
 impl TokenService {
     pub(crate) fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// One that gives no token for two repositories, and says so with this status.
+    pub(crate) fn start_without_mounts(status: u16) -> Self {
+        Self::start_with(Some(status))
+    }
+
+    fn start_with(refusal_of_two: Option<u16>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = make_certificate(folder.path(), "/CN=tokens", &[]);
         let certificate = certificate_der(folder.path());
         let receiver = ReceiverDouble::start();
-        receiver.answer_with(move |request| answer(request, &key, &certificate));
+        receiver.answer_with(move |request| match refusal_of_two {
+            Some(status) if request.path.matches("scope=").count() == 2 => Answer::new(status).body("{}"),
+            _ => answer(request, &key, &certificate),
+        });
         Self { receiver, folder }
     }
 

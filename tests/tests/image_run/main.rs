@@ -170,6 +170,19 @@ fn the_command_itself_loads_the_image_into_podman() {
     );
 }
 
+#[test]
+fn the_command_loads_the_image_under_each_of_its_names() {
+    let Some(_) = requires::program("podman") else { return };
+    let _alone = alone();
+    let names = ["first", "second"].map(|name| LoadedImage(format!("localhost/charm-test/{name}:1")));
+    let report = image(["--tag", &names[0].0, "--tag", &names[1].0, "--load", "--json"], &[]).json();
+    for name in &names {
+        let inspect = ["image", "inspect", "--format", "sha256:{{.Id}}", &name.0];
+        let output = Command::new("podman").args(inspect).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), report["image_id"], "{output:?}");
+    }
+}
+
 /// Leaves orphans behind, counts those that nobody buries, and waits to be asked to end.
 const ORPHANAGE: &str = r#"
 import os, pathlib, signal, sys, time
@@ -212,7 +225,7 @@ fn check_first_process(mut command: Command, end: Command, receivers: &Receivers
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
     let rest: Vec<String> = lines.collect();
     assert!(rest.iter().any(|line| line.contains("ended on request")), "the agent got the signal: {rest:?}");
-    child.0.wait().unwrap();
+    assert_eq!(child.0.wait().unwrap().code(), Some(143), "128 and the number of SIGTERM");
     // What begins after the signal, and what was open when it came: both were flushed before the end.
     receivers.wait_for(&["execute_tool farewell", RUN]);
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+use super::Goal;
 use crate::needs::Strictness;
 use crate::{console, python_base, venv, workspace};
 use dockerfile::Context;
@@ -80,14 +81,22 @@ impl Images {
             row(&format!("added to the base by {name}, on disk"), kilobytes(size.unpacked));
             row(&format!("whole image of {name}, compressed"), kilobytes(self.base + size.compressed));
         }
+    }
+
+    /// Quicker than both ways of `podman build`, and smaller than the reference.
+    pub(super) fn goals(&self) -> Vec<Goal> {
         let times = |a: Duration, b: Duration| a.as_secs_f64() / b.as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "sizes of images are far from that")]
         let smaller = self.reference.compressed as f64 / self.our_layer.compressed as f64;
-        console::note(&format!(
-            "{:.1} times as fast as podman build, {:.1} times as fast as that with a cache, {smaller:.1} times as small",
-            times(self.podman, self.ours),
-            times(self.podman_with_cache, self.ours),
-        ));
+        vec![
+            Goal::at_least("podman build / cargo xtask image", 1.0, times(self.podman, self.ours)),
+            Goal::at_least(
+                "podman build with a cache / cargo xtask image",
+                1.0,
+                times(self.podman_with_cache, self.ours),
+            ),
+            Goal::at_least("layer of the reference / ours, compressed", 1.0, smaller),
+        ]
     }
 }
 
@@ -237,4 +246,31 @@ fn quiet(command: &mut Command) -> Result<()> {
         bail!("`{}` failed: {said}", workspace::line(command));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Images, Size};
+    use std::time::Duration;
+
+    /// Which goals are met if we take so many seconds and bytes beside 100 of each other.
+    fn met(seconds: u64, bytes: u64) -> Vec<bool> {
+        let (others, size) = (Duration::from_secs(100), |compressed| Size { compressed, unpacked: 0 });
+        let images = Images {
+            ours: Duration::from_secs(seconds),
+            podman: others,
+            podman_with_cache: others,
+            base: 0,
+            our_layer: size(bytes),
+            reference: size(100),
+        };
+        images.goals().iter().map(super::Goal::print).collect()
+    }
+
+    #[test]
+    fn who_is_slower_or_larger_than_the_others_misses_the_goals() {
+        assert_eq!(met(99, 99), [true, true, true]);
+        assert_eq!(met(101, 99), [false, false, true]);
+        assert_eq!(met(99, 101), [true, true, false]);
+    }
 }

@@ -14,6 +14,20 @@ use crate::outcome::DropReason;
 impl Shared {
     /// Counts and tells, the 1st, 2nd, 4th, 8th... time.
     pub(in crate::delivery) fn notice(&self, kind: NoticeKind, message: &str) {
+        let told = self.tell_now_and_then(kind, message);
+        if kind == NoticeKind::Dropped && !told {
+            self.lock().untold = true;
+        }
+    }
+
+    /// The same for items that were lost with a damaged file.
+    pub(in crate::delivery) fn notice_of_damage(&self, message: &str) {
+        if !self.tell_now_and_then(NoticeKind::Quarantined, message) {
+            self.lock().untold = true;
+        }
+    }
+
+    fn tell_now_and_then(&self, kind: NoticeKind, message: &str) -> bool {
         let count = {
             let mut state = self.lock();
             match kind {
@@ -31,9 +45,11 @@ impl Shared {
             state.notices[place].1 += 1;
             state.notices[place].1
         };
-        if count.is_power_of_two() {
+        let now = count.is_power_of_two();
+        if now {
             self.tell(kind, message, count);
         }
+        now
     }
 
     fn tell(&self, kind: NoticeKind, message: &str, count: u64) {
@@ -57,12 +73,11 @@ impl Shared {
 
     /// At the end, as far as it was not told yet: `left` items were still in memory.
     pub(super) fn tell_of_all_losses(&self, left: u64) {
-        let (times, dropped) = {
+        let (untold, dropped) = {
             let state = self.lock();
-            let told = state.notices.iter().find(|(kind, _)| *kind == NoticeKind::Dropped);
-            (told.map_or(0, |(_, times)| *times), state.ledger.outcomes().dropped.clone())
+            (state.untold, state.ledger.outcomes().dropped.clone())
         };
-        if left > 0 || (times > 0 && !times.is_power_of_two()) {
+        if left > 0 || untold {
             let reasons: Vec<_> = dropped.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
             let message = format!("in all {}: {}", are_lost(dropped.total()), reasons.join(", "));
             self.tell(NoticeKind::Dropped, &message, 1);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::bench::{HOUR, Receiver, Setup, TestDestination, else_as_the_double, lost};
 use super::simulated_disk::{SimulatedDisk, Step};
+use super::spool_faults::{leave, on};
 use crate::delivery::{
     Body, Delivery, DeliveryConfig, DeliveryHandle, DeliveryNotice, Destination, EncodeError, Item, Limits,
     NoticeKind, Request, Response, Sending,
@@ -80,6 +81,48 @@ async fn a_destination_that_does_not_want_to_be_told_is_not_and_what_is_lost_is_
     assert!(lost(&bench.outcomes(), DropReason::SpoolFull) > 0, "{:?}", bench.outcomes());
     assert_eq!(*reads.lock().unwrap(), [""; 0].map(std::path::PathBuf::from), "no file was read");
     assert!(told.lock().unwrap().is_empty());
+}
+
+/// What the operator heard of losses of ten items and more than fit, one by one and in the end.
+async fn told_of_refusals(more: u64) -> Vec<String> {
+    let mut setup = Setup::default();
+    setup.config.memory_items = 10;
+    let bench = setup.start(&Receiver::always(200));
+    bench.send(0..10 + more);
+    let notices = bench.notices.clone();
+    let outcomes = bench.shutdown(Duration::from_secs(2)).await;
+    assert_eq!(lost(&outcomes, DropReason::QueueFull), more);
+    let notices = notices.lock().unwrap();
+    notices.iter().map(|notice| notice.message.clone()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_number_of_losses_there_were_those_that_were_not_told_are_told_in_the_end() {
+    for more in [3, 4, 5, 8, 16] {
+        let told = told_of_refusals(more).await;
+        let all = format!("in all {more} items are lost: {more} queue_full");
+        assert_eq!(told.last(), Some(&all), "{more}: {told:?}");
+    }
+    for more in [1, 2] {
+        let told = told_of_refusals(more).await;
+        assert!(!told.iter().any(|told| told.starts_with("in all")), "each was told: {told:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loss_with_a_damaged_file_that_was_not_told_is_told_in_the_end() {
+    for (files, untold) in [(2, false), (3, true), (4, true)] {
+        let disk = SimulatedDisk::default();
+        leave(&disk, Setup::default(), 0..10 * files).await;
+        disk.damage(".batch", |bytes| bytes[0] ^= 1);
+        let bench = on(&disk, Setup::default()).start(&Receiver::always(200));
+        bench.until(HOUR, |outcomes| lost(outcomes, DropReason::Corrupt) == 10 * files).await;
+        let notices = bench.notices.clone();
+        bench.shutdown(Duration::from_secs(2)).await;
+        let told: Vec<String> = notices.lock().unwrap().iter().map(|notice| notice.message.clone()).collect();
+        let all = format!("in all {0} items are lost: {0} corrupt", 10 * files);
+        assert_eq!(told.contains(&all), untold, "{files} files: {told:?}");
+    }
 }
 
 /// Sends to a receiver that refuses everything.

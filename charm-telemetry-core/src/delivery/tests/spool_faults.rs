@@ -11,7 +11,7 @@ use crate::outcome::DropReason;
 const MOMENT: Duration = Duration::from_secs(2);
 
 /// A process that spools these items, in batches of ten, and dies.
-async fn leave(disk: &SimulatedDisk, setup: Setup, numbers: std::ops::Range<u64>) {
+pub(super) async fn leave(disk: &SimulatedDisk, setup: Setup, numbers: std::ops::Range<u64>) {
     let bench = on(disk, setup).start(&Receiver::always(503));
     let count = numbers.end - numbers.start;
     bench.send(numbers);
@@ -144,6 +144,22 @@ async fn a_batch_may_be_cut_at_any_length_and_whole_items_before_the_cut_arrive(
         assert_eq!(lost(&outcomes, DropReason::Corrupt), 5 - taken, "cut at {length}");
         length += 1;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_batch_with_something_behind_it_is_set_aside_when_sent_and_nobody_is_told_of_a_loss() {
+    let disk = SimulatedDisk::default();
+    leave(&disk, Setup::default(), 0..5).await;
+    disk.damage(".batch", |bytes| bytes.extend(b"and more"));
+    let (bench, receiver) = start_healthy(&disk, Setup::default()).await;
+    bench.until_done(HOUR).await;
+    let notices = bench.notices.clone();
+    let outcomes = bench.shutdown(MOMENT).await;
+    assert_eq!((receiver.taken().len(), outcomes.dropped.total(), outcomes.quarantined), (5, 0, 1));
+    let told: Vec<String> = notices.lock().unwrap().iter().map(|notice| notice.message.clone()).collect();
+    let damaged = "a file of the spool is damaged and set aside; no item that was counted is lost by it";
+    assert_eq!(told, [damaged]);
+    assert!(disk.names().iter().any(|name| name.ends_with("-5.bad")), "{:?}", disk.names());
 }
 
 #[tokio::test(start_paused = true)]
@@ -314,8 +330,27 @@ async fn a_clock_at_1970_expires_nothing_and_keeps_ids_unique() {
     setup.clock.set(0);
     let (bench, receiver) = start_healthy(&disk, setup).await;
     bench.until_done(HOUR).await;
-    assert_eq!(receiver.taken(), (0..40).collect());
+    assert_eq!(receiver.order(), (0..40).collect::<Vec<_>>());
     assert_eq!(receiver.duplicates(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_several_processes_left_is_sent_in_their_order_however_the_clock_was_set_between_them() {
+    const DAY: i64 = 24 * 3600;
+    // From where on a clock has one more digit than the names of directories are padded to.
+    const DIGIT: i64 = 100_000_000_000 - 1_795_000_000;
+    for steps in [[0, -2 * DAY, -3600], [DIGIT - 10, DIGIT + 10, 0], [0, 0, 0]] {
+        let disk = SimulatedDisk::default();
+        for (process, step) in (0..).zip(steps) {
+            let setup = Setup::default();
+            setup.clock.step(step);
+            leave(&disk, setup, process * 20..(process + 1) * 20).await;
+        }
+        let (bench, receiver) = start_healthy(&disk, Setup::default()).await;
+        bench.send([60]);
+        bench.until_done(HOUR).await;
+        assert_eq!(receiver.order(), (0..=60).collect::<Vec<_>>(), "{steps:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@
 mod bounds;
 mod context;
 mod feed;
+mod finish_reasons;
 mod ids;
 mod odd;
 mod pairing;

@@ -67,6 +67,38 @@ fn a_token_after_the_end_of_its_call_is_late() {
     );
 }
 
+/// Calls of these numbers, each begun and ended.
+fn many(numbers: impl Iterator<Item = u32>) -> impl Iterator<Item = crate::Event> {
+    numbers.flat_map(|call| [event(1, call, 0, tool("t", "")), event(2, call, 0, tool_end("t", ""))])
+}
+
+#[test]
+fn a_call_that_ended_long_ago_has_still_ended() {
+    let mut trace = assembler();
+    feed(&mut trace, [event(0, 0, 0, run_start("{}")), event(0, 7, 0, tool("open", ""))]);
+    assert_eq!(feed(&mut trace, many((1..=1000).filter(|call| *call != 7))).len(), 999);
+    let late = [tool("t", ""), tool_end("t", ""), tool_error("t", "boom"), token("late"), llm_end()];
+    let late = (1..=2).flat_map(|call| late.clone().map(|kind| event(3, call, 0, kind)));
+    assert_eq!(lines(&feed(&mut trace, late)), [""; 0], "no span of an id that was sent");
+    let counters = trace.counters();
+    assert_eq!((counters.repeated_starts, counters.odd_ends, counters.late), (2, 6, 2));
+    assert_eq!(counters.missing_starts, 0);
+    let spans = feed(&mut trace, [event(9, 7, 0, tool_end("open", "x"))]);
+    assert_eq!(lines(&spans), [r#"tool open 0..9 < agent: ok in="" out="x""#], "what is open has not ended");
+}
+
+#[test]
+fn however_the_calls_are_numbered_none_is_sent_twice() {
+    let mut trace = assembler();
+    feed(&mut trace, [event(0, 0, 0, run_start("{}")), event(0, 4, 0, tool("open", ""))]);
+    let odd = || (1..60_000).step_by(2);
+    assert_eq!(feed(&mut trace, many(odd())).len(), 30_000);
+    let again = feed(&mut trace, odd().map(|call| event(3, call, 0, tool_end("t", ""))));
+    assert_eq!((again.len(), trace.counters().odd_ends), (0, 30_000));
+    assert_eq!(feed(&mut trace, [event(9, 4, 0, tool_end("open", ""))]).len(), 1);
+    assert_eq!(feed(&mut trace, many([59_998].into_iter())).len(), 1, "a gap that is not far below is one");
+}
+
 #[test]
 fn tokens_of_a_call_that_was_not_seen_to_start_are_kept() {
     check_odd(

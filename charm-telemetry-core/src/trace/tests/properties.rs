@@ -9,7 +9,7 @@ use crate::event::{Event, EventKind};
 use crate::id::RunId;
 use crate::trace::{FinishedSpan, SpanId, TraceAssembler};
 
-/// More than the events can have open; few enough that every ended call is remembered.
+/// Few, so that most events belong to a call that had one before.
 const CALLS: u32 = 12;
 
 fn any_kind() -> impl Strategy<Value = EventKind> {

@@ -65,27 +65,55 @@ fn a_partial_success_is_counted_and_never_tried_again() {
     assert_eq!(classify(&protobuf), expected);
     for body in [
         r#"{"partialSuccess":{"rejectedSpans":"3","errorMessage":"bad ids"}}"#,
-        r#"{"partialSuccess":{"rejectedDataPoints":3,"errorMessage":"bad ids"}}"#,
+        r#" {"partialSuccess":{"rejectedDataPoints":3,"errorMessage":"bad ids","more":null}}"#,
     ] {
-        let json = Response::new(200).with_header("content-type", "application/json").with_body(body);
-        assert_eq!(classify(&json), expected, "{body}");
+        for kind in ["application/json", "application/json; charset=utf-8", "text/plain", ""] {
+            assert_eq!(classify(&said(kind, body)), expected, "{kind} {body}");
+        }
+    }
+    for body in [
+        r#"{"partialSuccess":{"rejectedSpans":3,"errorMessage":null}}"#,
+        r#"{"partialSuccess":{"rejectedSpans":"3"}}"#,
+        r#"{"partialSuccess":{"rejectedSpans":3,"errorMessage":7}}"#,
+    ] {
+        let silent = Disposition::PartlyRejected { rejected: 3, reason: String::new() };
+        assert_eq!(classify(&said("application/json", body)), silent, "{body}");
+    }
+}
+
+fn said(content_type: &str, body: &str) -> Response {
+    let response = Response::new(200).with_body(body);
+    if content_type.is_empty() { response } else { response.with_header("content-type", content_type) }
+}
+
+#[test]
+fn a_warning_is_let_through_and_is_no_loss() {
+    let expected = Disposition::PartlyRejected { rejected: 0, reason: "slow down".to_owned() };
+    for rejected in [0, -1] {
+        let warning = Response::new(200).with_body(partly(rejected, "slow down").encode_to_vec());
+        assert_eq!(classify(&warning), expected, "{rejected}");
+    }
+    for count in ["", r#""rejectedSpans":0,"#, r#""rejectedSpans":"-1","#, r#""rejectedSpans":null,"#] {
+        let body = format!(r#"{{"partialSuccess":{{{count}"errorMessage":"slow down"}}}}"#);
+        assert_eq!(classify(&said("application/json", &body)), expected, "{body}");
     }
 }
 
 #[test]
-fn a_warning_and_what_cannot_be_read_are_no_loss() {
-    let warning = Response::new(200).with_body(partly(0, "slow down").encode_to_vec());
-    let negative = Response::new(200).with_body(partly(-1, "").encode_to_vec());
+fn what_cannot_be_read_is_no_loss() {
     for response in [
-        warning,
-        negative,
+        Response::new(200).with_body(partly(-1, "").encode_to_vec()),
+        Response::new(200).with_body(partly(0, "").encode_to_vec()),
         Response::new(200),
         Response::new(204),
         Response::new(200).with_body("ok"),
         Response::new(200)
             .with_body([0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
-        Response::new(200).with_header("content-type", "application/json").with_body("{}"),
-        Response::new(200).with_header("content-type", "application/json").with_body("<html>"),
+        said("application/json", "{}"),
+        said("application/json", r#"{"partialSuccess":null}"#),
+        said("application/json", r#"{"partialSuccess":{"rejectedSpans":null,"errorMessage":null}}"#),
+        said("application/json", r#"{"partialSuccess":{"rejectedSpans":3"#),
+        said("application/json", "<html>"),
     ] {
         assert_eq!(classify(&response), Disposition::Delivered, "{response:?}");
     }

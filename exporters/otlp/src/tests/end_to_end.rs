@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use charm_telemetry_core::testing::{Answer, MemoryWriter, ReceiverDouble, RecordedRequest};
-use charm_telemetry_core::{Environment, LlmEnd, LlmStart, Manager, RunId};
+use charm_telemetry_core::{Environment, LlmEnd, LlmStart, Manager, ManagerBuilder, RunId};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -14,20 +14,25 @@ use serde_json::json;
 use super::payload::decoded;
 use super::script::usage;
 
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
-fn manager(receiver: &ReceiverDouble, more: &[(&str, &str)]) -> Manager {
-    let mut environment = Environment::from_pairs(more.iter().copied());
+pub(super) fn manager(receiver: &ReceiverDouble, more: &[(&str, &str)]) -> Manager {
+    builder(receiver, more).start().expect("all is well")
+}
+
+pub(super) fn builder(receiver: &ReceiverDouble, more: &[(&str, &str)]) -> ManagerBuilder {
+    let basis = [
+        ("OTEL_BSP_SCHEDULE_DELAY", "1"),
+        ("CHARM_SPOOL_MAX_BYTES", "0"),
+        ("CHARM_AGENT_NAME", "weather bot"),
+    ];
+    let mut environment = Environment::from_pairs(basis.iter().chain(more).copied());
     environment.set("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url(""));
-    environment.set("OTEL_BSP_SCHEDULE_DELAY", "1");
-    environment.set("CHARM_SPOOL_MAX_BYTES", "0");
-    environment.set("CHARM_AGENT_NAME", "weather bot");
-    let builder = Manager::builder().environment(environment).stdout(MemoryWriter::new());
-    builder.activate("otlp").start().expect("all is well")
+    Manager::builder().environment(environment).stdout(MemoryWriter::new()).activate("otlp")
 }
 
 /// A run with a streamed answer and a tool that fails.
-fn run_agent(manager: &Manager) -> RunId {
+pub(super) fn run_agent(manager: &Manager) -> RunId {
     let run = manager.start_run(&json!({ "input": "SECRET question" }));
     let id = run.id();
     let start = LlmStart::new("gpt-4o").provider("openai").input(&"SECRET question");
@@ -40,11 +45,11 @@ fn run_agent(manager: &Manager) -> RunId {
     id
 }
 
-fn of_path(requests: &[RecordedRequest], path: &str) -> Vec<RecordedRequest> {
+pub(super) fn of_path(requests: &[RecordedRequest], path: &str) -> Vec<RecordedRequest> {
     requests.iter().filter(|request| request.path == path).cloned().collect()
 }
 
-fn spans(requests: &[RecordedRequest]) -> Vec<Span> {
+pub(super) fn spans(requests: &[RecordedRequest]) -> Vec<Span> {
     let spans = of_path(requests, "/v1/traces");
     let requests = spans.iter().flat_map(|request| decoded(&request.body).resource_spans);
     requests.flat_map(|resource| resource.scope_spans).flat_map(|scope| scope.spans).collect()

@@ -47,15 +47,18 @@ fn an_item_that_is_no_loss_is_an_error() {
 #[test]
 fn however_much_is_lost_few_items_tell_of_it_and_nothing_is_forgotten() {
     let (mut sums, start) = (Sums::default(), Instant::now());
-    let mut items = sums.add("send_error", Category::Span, 1, start);
+    sums.add("send_error", Category::Span, 1);
+    let mut items = sums.due(start);
     assert_eq!(items.len(), 1, "the first is told at once");
     for millis in 0..18_652 {
         let now = start + Duration::from_millis(millis);
         let category = if millis % 2 == 0 { Category::Span } else { Category::Error };
-        items.extend(sums.add("send_error", category, 1, now));
+        sums.add("send_error", category, 1);
+        items.extend(sums.due(now));
     }
     assert_eq!(items.len(), 1, "the others wait for company");
-    items.extend(sums.add("network_error", Category::Span, 5, start + PERIOD));
+    sums.add("network_error", Category::Span, 5);
+    items.extend(sums.due(start + PERIOD));
     assert_eq!(items.len(), 4, "one for each kind and reason");
     let report: Value = serde_json::from_slice(&report(&items, UNIX_EPOCH).unwrap()).unwrap();
     let discards = report["discarded_events"].as_array().unwrap();

@@ -64,7 +64,7 @@ const DIFFERENCES: &[(Side, &[&str], &str)] = &[
     (Ours, &["sentry.platform", "sentry.segment.name.source"], "wanted by the specification of such spans"),
     (Sdk, &["same_process_as_parent", "measurements", "sample_rand", "data"], SERVER),
     (Sdk, &["breadcrumbs"], "crumbs of the Python process"),
-    (Ours, &["level", "status"], "told where the SDK leaves it out"),
+    (Ours, &["gen_ai.response.finish_reasons", "level", "status"], "told where the SDK leaves it out"),
 ];
 
 /// Differences of one kind of span alone.

@@ -38,7 +38,7 @@ pub(super) fn run(manager: &Manager) {
 }
 
 /// Ends the manager and reads what arrived.
-fn finish(manager: Manager, receiver: &ReceiverDouble) -> Vec<Envelope> {
+pub(super) fn finish(manager: Manager, receiver: &ReceiverDouble) -> Vec<Envelope> {
     let report = manager.shutdown(PATIENCE);
     assert!(report.is_balanced(), "{report}");
     receiver.take_requests().iter().map(read).collect()
@@ -244,26 +244,4 @@ fn what_no_one_took_waits_on_disk_for_the_next_start() {
     let envelopes = finish(manager, &receiver);
     assert_eq!(spans(&envelopes).len(), 5, "four of the first start, one of the second");
     assert_eq!(payloads(&envelopes, "event").len(), 1);
-}
-
-#[test]
-fn runs_that_are_not_sampled_are_reported_and_not_sent() {
-    let (receiver, state) = (ReceiverDouble::start(), tempfile::tempdir().unwrap());
-    let manager = start(&receiver, state.path(), &[("SENTRY_TRACES_SAMPLE_RATE", "0")]);
-    run(&manager);
-    let envelopes = finish(manager, &receiver);
-    assert!(spans(&envelopes).is_empty());
-    let expected = json!([{"reason": "sample_rate", "category": "span", "quantity": 4}]);
-    assert_eq!(payloads(&envelopes, "client_report")[0]["discarded_events"], expected);
-}
-
-#[test]
-fn errors_have_a_sample_rate_of_their_own() {
-    let (receiver, state) = (ReceiverDouble::start(), tempfile::tempdir().unwrap());
-    let manager = start(&receiver, state.path(), &[("SENTRY_SAMPLE_RATE", "0")]);
-    run(&manager);
-    let envelopes = finish(manager, &receiver);
-    assert_eq!((spans(&envelopes).len(), payloads(&envelopes, "event").len()), (4, 0));
-    let expected = json!([{"reason": "sample_rate", "category": "error", "quantity": 1}]);
-    assert_eq!(payloads(&envelopes, "client_report")[0]["discarded_events"], expected);
 }

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use charm_telemetry_core::delivery::{Destination, Item};
 use charm_telemetry_core::trace::{
-    Content, FinishedSpan, SpanStatus, TelemetrySettings, TraceAssembler, TraceLimits,
+    Content, FinishedSpan, Sampler, SpanStatus, TelemetrySettings, TraceAssembler, TraceLimits,
 };
 use charm_telemetry_core::{LlmEnd, LlmStart, RawValue, TokenUsage};
 use serde_json::{Value, json};
 
-use super::script::{Script, failure, one_chat, profile, weather};
+use super::script::{Script, failure, one_chat, profile, raw, weather};
 use super::strict::Envelope;
 use super::tracebacks;
-use crate::destination::{Project, ToProject};
+use crate::destination::{Account, Project, ToProject};
 use crate::encode::{MAX_ITEM_BYTES, span_item};
 use crate::event::event_item;
 use crate::profile::Profile;
@@ -25,7 +25,7 @@ use crate::transaction::{MAX_SPANS, OpenTransactions, Taken, transaction_item};
 pub(super) fn envelope_of(category: Category, items: &[Vec<u8>]) -> Vec<u8> {
     let project = Arc::new(Project::new("https://abc@host/42".parse().unwrap()));
     let items: Vec<_> = items.iter().cloned().map(Item::new).collect();
-    ToProject::new(category, project, None).assemble(&items).unwrap().bytes
+    ToProject::new(category, project, Account::Kept(Arc::default())).assemble(&items).unwrap().bytes
 }
 
 /// Reads it back strictly, and compares all but the time of sending with a file.
@@ -252,6 +252,47 @@ fn a_call_that_nobody_ended_is_an_error_in_one_form_and_cancelled_in_the_other()
 }
 
 #[test]
+fn what_an_agent_decided_to_do_comes_before_its_answer_unless_that_tells_it() {
+    let decided = |answer: &Value| {
+        let mut script = Script::new();
+        let action = Some(script.call());
+        let moment = script.at(0, action);
+        script.trace.agent_action(moment, "get_weather", r#"{"city":"Paris"}"#);
+        let moment = script.at(5, None);
+        script.trace.run_end(moment, &raw(answer));
+        let item = span_item(&script.spans()[0], &profile());
+        Envelope::read(&envelope_of(Category::Span, std::slice::from_ref(&item))).unwrap();
+        let messages = attributes(&item)["gen_ai.output.messages"].as_str().unwrap().to_owned();
+        serde_json::from_str::<Value>(&messages).unwrap()
+    };
+    let call =
+        json!({"type": "tool_call", "id": null, "name": "get_weather", "arguments": {"city": "Paris"}});
+    let answer = json!({"type": "text", "content": "rain"});
+    assert_eq!(
+        decided(&json!("rain")),
+        json!([{"role": "assistant", "parts": [call]}, {"role": "assistant", "parts": [answer]}])
+    );
+    let told = json!({"role": "assistant", "content": "", "tool_calls": [{"id": "c1", "name": "other", "args": {}}]});
+    let call = json!({"type": "tool_call", "id": "c1", "name": "other", "arguments": {}});
+    assert_eq!(decided(&told), json!([{"role": "assistant", "parts": [call]}]));
+}
+
+#[test]
+fn why_a_model_ended_is_one_text_however_many_answers_it_gave() {
+    let told = |reasons: &[&str]| {
+        let answer =
+            |reason| json!({"message": {"role": "assistant", "content": "x"}, "finish_reason": reason});
+        let choices: Vec<Value> = reasons.iter().map(answer).collect();
+        let mut span = one_chat(&LlmStart::new("m"), &LlmEnd::new().output(&json!({ "choices": choices })));
+        span.withhold_content();
+        attributes(&span_item(&span, &profile()))["gen_ai.response.finish_reasons"].clone()
+    };
+    assert_eq!(told(&["stop"]), "stop");
+    assert_eq!(told(&["stop", "length", "stop"]), "stop,length");
+    assert_eq!(told(&[]), Value::Null);
+}
+
+#[test]
 fn a_million_tokens_are_one_span_without_events_of_their_own() {
     let mut script = Script::new();
     let llm = Some(script.call());
@@ -324,8 +365,23 @@ fn names_and_tags_that_sentry_would_change_are_changed_before() {
 }
 
 #[test]
+fn a_tool_without_a_name_has_no_tag_of_it() {
+    for name in ["", " ", "\n"] {
+        let mut script = Script::new();
+        let tool = Some(script.call());
+        let moment = script.at(0, tool);
+        script.trace.tool_start(moment, name, "");
+        let moment = script.at(5, tool);
+        script.trace.tool_error(moment, name, "boom");
+        let envelope = Envelope::read(&envelope_of(Category::Error, &event(&script.spans()))).unwrap();
+        let tags = &envelope.items[0].1["tags"];
+        assert!(tags.get("tool").is_none() && tags["agent"] == "Weather", "{tags}");
+    }
+}
+
+#[test]
 fn without_a_release_there_is_none() {
-    let profile = Profile::new(None, "production", &TelemetrySettings::default(), 0.25);
+    let profile = Profile::new(None, "production", &TelemetrySettings::default(), Sampler::new(0.25));
     let item = span_item(&weather()[0], &profile);
     assert!(attributes(&item).get("sentry.release").is_none());
     let envelope = Envelope::read(&envelope_of(Category::Span, &[item])).unwrap();

@@ -73,7 +73,7 @@ pub(super) fn settings() -> TelemetrySettings {
 }
 
 pub(super) fn profile() -> Profile {
-    Profile::new(Some("demo@1.2.3".to_owned()), "test", &settings(), 1.0)
+    Profile::new(Some("demo@1.2.3".to_owned()), "test", &settings(), None)
 }
 
 /// A model that streams and calls a tool, the tool, a search, and an answer.
@@ -111,7 +111,10 @@ fn chat(script: &mut Script) {
     let mut usage = TokenUsage::new(10, 5);
     (usage.cache_read_tokens, usage.reasoning_tokens) = (Some(4), Some(2));
     let call = json!({"id": "c1", "name": "get_weather", "args": {"city": "Paris"}});
-    let answer = json!({"role": "assistant", "content": "Let me look.", "tool_calls": [call]});
+    let answer = json!({
+        "role": "assistant", "content": "Let me look.", "tool_calls": [call],
+        "response_metadata": {"finish_reason": "tool_calls"},
+    });
     let moment = script.at(500, llm);
     script.trace.llm_end(moment, &LlmEnd::new().model("gpt-4o-2024-08-06").usage(usage).output(&answer));
 }

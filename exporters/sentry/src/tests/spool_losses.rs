@@ -1,8 +1,7 @@
 //! What a full spool gave up, in Sentry's account of losses.
 //!
-//! Rule: what was issued arrived or is in a report that arrived, item by item and kind by kind.
+//! Rule: what was issued arrived or is in a report that arrived, as [`Account`] has it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use charm_telemetry_core::spool::list;
 use charm_telemetry_core::testing::{Answer, ReceiverDouble};
-use serde_json::Value;
 
-use super::end_to_end::{PATIENCE, payloads, read, run, spans, start};
+use super::account::Account;
+use super::end_to_end::{PATIENCE, read, run, start};
 use super::strict::Envelope;
 
 /// A Sentry behind a network that fails.
@@ -41,44 +40,11 @@ impl Network {
         self.is_up.store(true, Ordering::SeqCst);
     }
 
-    /// What arrived, and what was reported as lost, each by category.
     fn account(&self) -> Account {
-        let taken = self.taken.lock().unwrap();
-        let mut arrived = BTreeMap::from([
-            ("error".to_owned(), payloads(&taken, "event").len() as u64),
-            ("span".to_owned(), spans(&taken).len() as u64),
-            ("transaction".to_owned(), 0),
-        ]);
-        for transaction in payloads(&taken, "transaction") {
-            *arrived.get_mut("transaction").unwrap() += 1;
-            // Its own span, and those in it.
-            *arrived.get_mut("span").unwrap() += 1 + transaction["spans"].as_array().unwrap().len() as u64;
-        }
-        let mut reported = BTreeMap::new();
-        for discard in payloads(&taken, "client_report").iter().flat_map(|report| discards(report)) {
-            assert_eq!(discard["reason"], "cache_overflow", "{discard}");
-            let category = discard["category"].as_str().unwrap().to_owned();
-            *reported.entry(category).or_default() += discard["quantity"].as_u64().unwrap();
-        }
-        Account { arrived, reported }
-    }
-}
-
-fn discards(report: &Value) -> &[Value] {
-    report["discarded_events"].as_array().unwrap()
-}
-
-#[derive(Debug)]
-struct Account {
-    arrived: BTreeMap<String, u64>,
-    reported: BTreeMap<String, u64>,
-}
-
-impl Account {
-    #[track_caller]
-    fn assert_complete(&self, category: &str, issued: u64) {
-        let (arrived, reported) = (self.arrived[category], self.reported.get(category).copied());
-        assert_eq!(arrived + reported.unwrap_or(0), issued, "{category}: {self:?}");
+        let account = Account::of(&self.taken.lock().unwrap());
+        let reasons: Vec<_> = account.reasons.iter().collect();
+        assert_eq!(reasons, ["cache_overflow"], "{account:?}");
+        account
     }
 }
 

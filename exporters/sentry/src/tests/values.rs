@@ -43,6 +43,14 @@ fn the_keys_are_in_one_secret_header() {
 fn a_tag_never_stands_under_a_name_that_sentry_reads() {
     let mut settings = TelemetrySettings::default();
     settings.tags = "gen_ai.usage.input_tokens=many,sentry.op=x,agent=y,team=search".parse().unwrap();
-    let profile = Profile::new(None, "test", &settings, 1.0);
+    let profile = Profile::new(None, "test", &settings, None);
     assert_eq!(profile.tags, [("team".to_owned(), "search".to_owned())]);
+}
+
+#[test]
+fn a_tag_that_sentry_would_take_away_is_not_sent() {
+    let mut settings = TelemetrySettings::default();
+    settings.tags = "release=1,dist=2,user=3,filename=4,function=5,environment=6,level=7".parse().unwrap();
+    let profile = Profile::new(None, "test", &settings, None);
+    assert_eq!(profile.tags, [("level".to_owned(), "7".to_owned())]);
 }

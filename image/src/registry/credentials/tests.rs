@@ -4,10 +4,18 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Login, find_in};
+use super::{Door, Login, find_in, find_in_files};
+
+fn door(registry: &str, repository: &str) -> Door {
+    Door { registry: registry.to_owned(), repository: repository.to_owned() }
+}
 
 fn login(file: &Value, registry: &str) -> Option<Login> {
-    find_in(file, registry, Path::new("config.json")).unwrap().map(|found| found.login)
+    login_at(file, &door(registry, "team/app"))
+}
+
+fn login_at(file: &Value, door: &Door) -> Option<Login> {
+    find_in(file, door, Path::new("config.json")).unwrap().map(|found| found.login)
 }
 
 fn password(user: &str, password: &str) -> Login {
@@ -43,7 +51,7 @@ fn an_empty_entry_means_that_a_helper_has_it() {
 #[test]
 fn a_missing_helper_is_an_error_and_not_a_stranger() {
     let file = json!({ "credHelpers": { "a.io": "there-is-none" } });
-    let error = find_in(&file, "a.io", Path::new("config.json")).unwrap_err().to_string();
+    let error = find_in(&file, &door("a.io", "app"), Path::new("config.json")).unwrap_err().to_string();
     assert!(
         error.starts_with("the credential helper `docker-credential-there-is-none` failed for `a.io`: "),
         "{error}"
@@ -54,4 +62,44 @@ fn a_missing_helper_is_an_error_and_not_a_stranger() {
 fn a_login_never_shows_its_secret() {
     let shown = format!("{:?} {:?}", password("u", "geheim"), Login::IdentityToken("geheim".to_owned()));
     assert!(!shown.contains("geheim"), "{shown}");
+}
+
+#[test]
+fn a_login_for_a_part_of_a_registry_goes_before_the_one_for_all_of_it() {
+    let file = json!({ "auths": {
+        "ghcr.io": { "auth": "YWxsOnA=" },
+        "ghcr.io/team": { "auth": "dGVhbTpw" },
+        "ghcr.io/team/app": { "auth": "YXBwOnA=" },
+        "ghcr.io/helped": {},
+    } });
+    for (repository, user) in [
+        ("team/app", "app"),
+        ("team/app/part", "app"),
+        ("team/other", "team"),
+        ("team", "team"),
+        ("teamwork/app", "all"),
+        ("helped/app", "all"),
+    ] {
+        assert_eq!(login_at(&file, &door("ghcr.io", repository)), Some(password(user, "p")), "{repository}");
+    }
+    assert_eq!(login_at(&file, &door("other.io", "team/app")), None);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_passed_over_and_one_that_cannot_be_read_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("auth.json"), r#"{"auths": {"a.io": {"auth": "dTpw"}}}"#).unwrap();
+    let door = door("a.io", "app");
+    let absent = [at("absent.json"), at("auth.json/config.json"), at("auth.json")];
+    let found = find_in_files(&absent, &door).unwrap().unwrap();
+    assert_eq!((found.login, found.origin), (password("u", "p"), format!("`{}`", at("auth.json").display())));
+    // Also root cannot read a folder as a file.
+    std::fs::create_dir(at("config.json")).unwrap();
+    let error = find_in_files(&[at("config.json"), at("auth.json")], &door).unwrap_err().to_string();
+    let expected = format!(
+        "cannot read `{}`, where logins are kept: is a directory; make it readable, or point DOCKER_CONFIG elsewhere",
+        at("config.json").display()
+    );
+    assert_eq!(error, expected);
 }
