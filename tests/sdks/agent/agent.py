@@ -3,9 +3,11 @@
 import json
 import pathlib
 
+from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 
@@ -57,6 +59,16 @@ class Model(BaseChatModel):
         yield ChatGenerationChunk(message=last)
 
 
+class Guide(BaseRetriever):
+    """Finds what the story has."""
+
+    def _get_relevant_documents(self, query, *, run_manager):
+        return [
+            Document(one["text"], metadata={"source": one["name"], "score": one["score"]}, id=one["id"])
+            for one in STORY["search"]["found"]
+        ]
+
+
 @tool
 def get_weather(city: str) -> str:
     """How it is out there."""
@@ -74,6 +86,7 @@ def answer(inputs, config):
     messages = [SystemMessage(STORY["system"]), HumanMessage(inputs["input"])]
     if inputs["input"] == STORY["failing_question"]:
         return model.invoke(messages, config=config).content
+    Guide().invoke(STORY["search"]["query"], config=config)
     chunks = list(model.stream(messages, config=config))
     said = chunks[0]
     for chunk in chunks[1:]:
