@@ -243,7 +243,7 @@ fn check_common(payload: &Value, platforms: &[&str]) -> Checked {
         let value = value.as_str().ok_or("a tag is a text")?;
         let fits = key.len() <= 200 && value.chars().count() <= 200 && !key.contains(' ');
         rule!(fits && !value.contains('\n'), "the tag `{key}` is not changed");
-        rule!(!value.trim().is_empty(), "the tag `{key}` is not empty");
+        rule!(!value.is_empty() && value.trim() == value, "the tag `{key}` has no blanks at its ends");
         let taken_away = ["release", "dist", "user", "filename", "function", "environment"];
         rule!(!taken_away.contains(&key.as_str()), "the tag `{key}` is not taken away");
     }
