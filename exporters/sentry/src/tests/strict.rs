@@ -15,7 +15,7 @@ type Checked<T = ()> = Result<T, String>;
 
 const STATUSES: [&str; 5] = ["ok", "cancelled", "internal_error", "aborted", "unknown_error"];
 const OPERATIONS: [&str; 4] = ["invoke_agent", "chat", "execute_tool", "handoff"];
-const REASONS: [&str; 7] = [
+const REASONS: [&str; 8] = [
     "queue_overflow",
     "cache_overflow",
     "buffer_overflow",
@@ -23,6 +23,7 @@ const REASONS: [&str; 7] = [
     "network_error",
     "sample_rate",
     "send_error",
+    "internal_sdk_error",
 ];
 
 macro_rules! rule {
