@@ -72,8 +72,10 @@ def model_call(messages):
         yield made
 
 
-def answered(made, message, usage, first=None):
+def answered(made, message, told, first=None):
+    usage = told["usage"]
     put(made, SPANDATA.GEN_AI_RESPONSE_MODEL, STORY["model"])
+    put(made, SPANDATA.GEN_AI_RESPONSE_FINISH_REASONS, told["finish_reason"])
     put(made, SPANDATA.GEN_AI_RESPONSE_STREAMING, first is not None)
     if first is not None:
         put(made, SPANDATA.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK, first)
@@ -102,7 +104,7 @@ def good():
             began = time.monotonic()
             said = text("assistant", FIRST_TEXT)
             said["parts"] += MADE
-            answered(made, said, FIRST["usage"], time.monotonic() - began)
+            answered(made, said, FIRST, time.monotonic() - began)
         messages = messages + [said]
         for call, act in zip(CALLS, TOOLS):
             try:
@@ -122,7 +124,7 @@ def good():
             messages = messages + [{"role": "tool", "parts": [told]}]
         with model_call(messages) as made:
             said = text("assistant", ANSWER["text"])
-            answered(made, said, ANSWER["usage"])
+            answered(made, said, ANSWER)
         put(run, SPANDATA.GEN_AI_OUTPUT_MESSAGES, [said])
 
 

@@ -46,7 +46,8 @@ class Model(BaseChatModel):
         if messages[1].content == STORY["failing_question"]:
             raise RuntimeError(STORY["failure"])
         answer = STORY["answer"]
-        message = AIMessage(answer["text"], usage_metadata=usage(answer["usage"]))
+        ended = {"finish_reason": answer["finish_reason"]}
+        message = AIMessage(answer["text"], usage_metadata=usage(answer["usage"]), response_metadata=ended)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(self, messages, stop=None, run_manager=None, **kwargs):
@@ -55,7 +56,11 @@ class Model(BaseChatModel):
             if run_manager:
                 run_manager.on_llm_new_token(piece, chunk=chunk)
             yield chunk
-        last = AIMessageChunk("", usage_metadata=usage(STORY["first"]["usage"]), tool_calls=STORY["first"]["calls"])
+        first = STORY["first"]
+        ended = {"finish_reason": first["finish_reason"]}
+        last = AIMessageChunk(
+            "", usage_metadata=usage(first["usage"]), tool_calls=first["calls"], response_metadata=ended
+        )
         yield ChatGenerationChunk(message=last)
 
 
