@@ -86,9 +86,10 @@ fn mask(path: &str, value: &Value) -> Value {
         "main.id" | "main.trace_id" | "main.parent_run_id" => "<id>".into(),
         "main.start_time" | "main.end_time" => "<time>".into(),
         "main.dotted_order" => value.as_str().map(|order| order.split('.').count()).into(),
-        "events" => {
-            value.as_array().map(|all| all.iter().map(|event| event["name"].clone()).collect()).into()
-        }
+        "events" => value
+            .as_array()
+            .map(|all| all.iter().map(|event| event["name"].clone()).collect::<Value>())
+            .into(),
         _ => value.clone(),
     }
 }
