@@ -5,6 +5,7 @@
 use charm_telemetry_core::RawValue;
 use charm_telemetry_core::trace::{Content, SpanKind};
 
+use crate::documents::documents;
 use crate::sound_json::sound;
 
 /// An object with nothing in it: what LangSmith's SDKs send for what is hidden.
@@ -23,12 +24,19 @@ pub(crate) fn inputs(kind: SpanKind, content: &Content) -> String {
 
 /// What came of it.
 pub(crate) fn outputs(kind: SpanKind, content: &Content) -> String {
+    if let Some(found) = found(kind, content) {
+        return format!("{{\"documents\":{}}}", sound(&found));
+    }
     wrap(kind, content, |json| match (kind, json) {
         (SpanKind::Llm, Shape::Array) => ("{\"messages\":", "}"),
         (SpanKind::Llm, _) => ("{\"role\":\"assistant\",\"content\":", "}"),
-        (SpanKind::Retrieval, Shape::Array | Shape::Strings) => ("{\"documents\":", "}"),
         _ => ("{\"output\":", "}"),
     })
+}
+
+/// The documents of a search.
+fn found(kind: SpanKind, content: &Content) -> Option<String> {
+    (kind == SpanKind::Retrieval).then(|| documents(content.as_json()?.get())).flatten()
 }
 
 /// The first bytes of a content that is too large as a whole.

@@ -20,6 +20,7 @@ mod batch;
 mod classify;
 mod content;
 mod dialect;
+mod documents;
 mod early;
 mod encode;
 mod endpoint;

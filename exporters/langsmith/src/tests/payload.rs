@@ -180,7 +180,8 @@ fn nested_and_parallel_calls_hang_where_they_were_made() {
     assert_eq!(inner.main["dotted_order"].as_str().unwrap().split('.').count(), 3);
     assert_eq!(inner.main["run_type"], "retriever");
     assert_eq!(*inner.field("inputs"), json!({ "query": "fjords" }));
-    assert_eq!(*inner.field("outputs"), json!({ "documents": [{ "page_content": "deep" }] }));
+    let deep = json!({ "page_content": "deep", "type": "Document", "metadata": {} });
+    assert_eq!(*inner.field("outputs"), json!({ "documents": [deep] }), "as LangSmith shows documents");
 }
 
 #[test]
