@@ -40,7 +40,7 @@ impl Phoenix {
         Some(Self { port, _program: program, _data: data })
     }
 
-    /// The spans of a project, when there are so many: it answers before it stores.
+    /// The spans of a project, when there are so many or more: it answers before it stores.
     ///
     /// # Panics
     /// They do not come.

@@ -31,7 +31,7 @@ pub(super) fn text(span: &Span, key: &str) -> Option<String> {
     }
 }
 
-fn json_of(span: &Span, key: &str) -> Value {
+pub(super) fn json_of(span: &Span, key: &str) -> Value {
     serde_json::from_str(&text(span, key).unwrap_or_else(|| panic!("no {key}"))).unwrap()
 }
 

@@ -81,6 +81,23 @@ fn a_run_arrives_whole_with_its_metrics_and_without_content() {
 }
 
 #[test]
+fn a_span_leaves_as_it_ends_and_does_not_wait_for_its_run() {
+    let receiver = ReceiverDouble::start();
+    let manager = manager(&receiver, &[("OTEL_METRICS_EXPORTER", "none")]);
+    let run = manager.start_run(&json!({}));
+    let open = run.tool_call("weather", "Oslo");
+    run.llm_call(LlmStart::new("gpt-4o")).finish(LlmEnd::new());
+    let first = spans(&receiver.wait_for_requests(1, DEADLINE));
+    assert_eq!(first.iter().map(|span| &*span.name).collect::<Vec<_>>(), ["chat gpt-4o"]);
+    open.finish("cold");
+    run.finish("x");
+    manager.shutdown(DEADLINE);
+    let all = spans(&receiver.requests());
+    assert_eq!(all.len(), 3, "and not again with the others");
+    assert_eq!(first[0].parent_span_id, all[2].span_id, "its parent came later");
+}
+
+#[test]
 fn content_leaves_where_the_standard_variable_says_so_but_never_against_the_operator() {
     for (content, leaves) in [("default", true), ("off", false)] {
         let receiver = ReceiverDouble::start();

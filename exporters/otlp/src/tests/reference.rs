@@ -85,22 +85,45 @@ fn plain(value: &Value) -> Value {
     }
 }
 
-/// Texts that hold JSON are compared as JSON; a null is as good as nothing.
+/// Texts that hold JSON are compared as JSON; the name of a message that is null is as good as none.
 fn parsed(fields: Map<String, Value>) -> Map<String, Value> {
     let parse = |value: Value| match value {
         Value::String(text) => serde_json::from_str(&text).unwrap_or(json!(text)),
         other => other,
     };
-    fields.into_iter().map(|(key, value)| (key, without_nulls(parse(value)))).collect()
+    fields.into_iter().map(|(key, value)| (key, without_null_names(parse(value)))).collect()
 }
 
-fn without_nulls(value: Value) -> Value {
+fn without_null_names(value: Value) -> Value {
     match value {
         Value::Object(object) => {
-            let kept = object.into_iter().filter(|(_, value)| !value.is_null());
-            kept.map(|(key, value)| (key, without_nulls(value))).collect::<Map<_, _>>().into()
+            let kept = object.into_iter().filter(|(key, value)| key != "name" || !value.is_null());
+            kept.map(|(key, value)| (key, without_null_names(value))).collect::<Map<_, _>>().into()
         }
-        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        Value::Array(items) => items.into_iter().map(without_null_names).collect(),
         other => other,
+    }
+}
+
+#[test]
+fn the_name_of_a_message_is_left_out_where_the_helper_has_a_null() {
+    let reference: Vec<Value> = serde_json::from_str(REFERENCE).unwrap();
+    let ours: Value = serde_json::from_slice(&as_json(&whole_run(), &options())).unwrap();
+    let ours = ours["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap();
+    let ours = ours.iter().find(|span| span["name"] == "chat gpt-4o").unwrap();
+    let theirs = reference.iter().find(|span| span["name"] == "chat gpt-4o").unwrap();
+    let ours = ours["attributes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|attribute| (attribute["key"].as_str().unwrap().to_owned(), plain(&attribute["value"])));
+    let ours: Map<_, _> = ours.collect();
+    for key in ["gen_ai.input.messages", "gen_ai.output.messages"] {
+        let name_of_first = |text: &Value| {
+            let messages: Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
+            messages[0].get("name").cloned()
+        };
+        assert_eq!(name_of_first(&theirs["attributes"][key]), Some(Value::Null), "{key}");
+        assert_eq!(name_of_first(&ours[key]), None, "{key}");
     }
 }
