@@ -330,7 +330,7 @@ impl Transport for Arc<Receiver> {
             }
             let reply = self.receive(&wire.request, &wire.body);
             if matches!(reply, Err(TransportError::Timeout(_))) {
-                tokio::time::sleep(timeout - LATENCY).await;
+                tokio::time::sleep(timeout.saturating_sub(LATENCY)).await;
             }
             reply
         })
