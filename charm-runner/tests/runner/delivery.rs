@@ -1,14 +1,10 @@
 //! Processes that end with much to send.
 //! The one rule: what the report says is what the receiver and the spool have.
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
-
-use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::network::Receiver;
-use crate::project::{Done, Project, assert_goes};
+use crate::project::{Done, Project};
 
 /// Sends its spans to this receiver as JSON, with a spool in its folder.
 fn on(project: Project, receiver: &Receiver) -> Project {

@@ -60,7 +60,16 @@ impl Default for Setup {
     }
 }
 
+/// What is random in a test is so in three ways, each of which can be had again.
+pub(super) fn seeds() -> impl Iterator<Item = u64> {
+    [1, 2, 3].into_iter().inspect(|seed| println!("seed {seed}"))
+}
+
 impl Setup {
+    pub(super) fn seeded(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
     pub(super) fn spooling(dir: &Path) -> Self {
         let mut setup = Self::default();
         setup.config.spool = SpoolConfig::in_dir(dir);
@@ -236,6 +245,7 @@ struct Log {
     taken: BTreeMap<u64, u32>,
     order: Vec<u64>,
     requests: Vec<(Duration, Vec<u64>)>,
+    batch_ids: Vec<String>,
 }
 
 impl Receiver {
@@ -274,7 +284,12 @@ impl Receiver {
         self.log.lock().unwrap().requests.clone()
     }
 
-    fn receive(&self, body: &[u8]) -> Reply {
+    /// What the requests said to be: the same batch has the same.
+    pub(super) fn batch_ids(&self) -> Vec<String> {
+        self.log.lock().unwrap().batch_ids.clone()
+    }
+
+    fn receive(&self, request: &Request, body: &[u8]) -> Reply {
         let items: Vec<serde_json::Value> = serde_json::from_slice(body).expect("the body is a JSON array");
         let numbers: Vec<u64> = items.iter().map(|item| item["id"].as_u64().unwrap()).collect();
         for (item, &number) in items.iter().zip(&numbers) {
@@ -285,6 +300,8 @@ impl Receiver {
         let reply = if is_down { Ok(Response::new(503)) } else { (self.decide)(&numbers, at) };
         let mut log = self.log.lock().unwrap();
         log.requests.push((at, numbers.clone()));
+        let id = request.headers().find(|(name, _)| *name == "batch-id");
+        log.batch_ids.extend(id.map(|(_, value)| format!("{value:?}")));
         if reply.as_ref().is_ok_and(Response::is_success) {
             for number in numbers {
                 let times = log.taken.entry(number).or_default();
@@ -311,9 +328,9 @@ impl Transport for Arc<Receiver> {
             if wire.request.method == Method::Get {
                 return Ok(Response::new(200));
             }
-            let reply = self.receive(&wire.body);
+            let reply = self.receive(&wire.request, &wire.body);
             if matches!(reply, Err(TransportError::Timeout(_))) {
-                tokio::time::sleep(timeout - LATENCY).await;
+                tokio::time::sleep(timeout.saturating_sub(LATENCY)).await;
             }
             reply
         })

@@ -28,6 +28,18 @@ enum Action {
     Kill,
 }
 
+/// Whatever a receiver does, on a disk that is well, in processes that end in an orderly way.
+fn orderly_actions() -> impl Strategy<Value = Vec<Action>> {
+    let action = prop_oneof![
+        6 => (1..40_u8).prop_map(Action::Send),
+        4 => (1..2000_u16).prop_map(Action::Wait),
+        3 => (0..7_u8).prop_map(Action::Receiver),
+        1 => Just(Action::Flush),
+        1 => (0..40_u8).prop_map(Action::Restart),
+    ];
+    prop::collection::vec(action, 1..30)
+}
+
 fn actions() -> impl Strategy<Value = Vec<Action>> {
     let action = prop_oneof![
         6 => (1..40_u8).prop_map(Action::Send),
@@ -59,9 +71,20 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(live(actions, seed));
     }
+
+    #[test]
+    fn without_deaths_and_bad_disks_what_is_not_dropped_arrives_once_and_in_order(actions in orderly_actions(), seed in any::<u64>()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let (receiver, model) = runtime.block_on(live(actions, seed));
+        let order = receiver.order();
+        prop_assert!(order.is_sorted(), "{:?}", order);
+        prop_assert_eq!(receiver.duplicates(), 0);
+        prop_assert_eq!((model.issued.len() - order.len()) as u64, model.dropped);
+    }
 }
 
-async fn live(actions: Vec<Action>, seed: u64) {
+/// Lives so, and returns what is known in the end.
+async fn live(actions: Vec<Action>, seed: u64) -> (Arc<Receiver>, Model) {
     let manner = Arc::new(std::sync::atomic::AtomicU8::new(0));
     let receiver = receiver(manner.clone());
     let disk = SimulatedDisk::default();
@@ -121,6 +144,7 @@ async fn live(actions: Vec<Action>, seed: u64) {
         "{missing} missing, {} dropped",
         model.dropped
     );
+    (receiver, model)
 }
 
 fn start(disk: &SimulatedDisk, seed: u64, receiver: &Arc<Receiver>) -> Bench {

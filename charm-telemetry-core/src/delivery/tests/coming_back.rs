@@ -105,7 +105,7 @@ async fn twenty_clients_come_back_spread_over_a_minute_after_a_common_outage() {
 /// When twenty clients of this seed come back that were all told at once to stay away for so long.
 async fn told_to_wait(seed: u64, seconds: u64) -> Vec<Duration> {
     let receiver = Receiver::new(move |_, at| {
-        let limited = || Response::new(429).with_header("Retry-After", &seconds.to_string());
+        let limited = || Response::new(429).with_header("Retry-After", seconds.to_string());
         Ok(if at < Duration::from_millis(900) { limited() } else { Response::new(200) })
     });
     let start = |client| Setup { seed: seed * 1000 + client, ..Setup::default() }.start(&receiver);
@@ -117,7 +117,7 @@ async fn told_to_wait(seed: u64, seconds: u64) -> Vec<Duration> {
         bench.until_done(HOUR).await;
     }
     assert_eq!(receiver.taken().len() as u64, CLIENTS * 10, "everybody is back");
-    let requests = receiver.requests().split_off(CLIENTS as usize);
+    let requests = receiver.requests().split_off(benches.len());
     assert_eq!(requests.len() as u64, CLIENTS, "nobody asked again meanwhile");
     requests.into_iter().map(|(at, _)| at).collect()
 }
@@ -131,8 +131,8 @@ async fn twenty_clients_that_were_told_the_same_time_come_back_after_it_and_spre
             for at in told_to_wait(seed, seconds).await {
                 let later = at.checked_sub(wish).expect("nobody comes before the time that was told");
                 // The first request took a moment, and so did this one.
-                let window = (later.as_secs_f64() / span.as_secs_f64() * 6.0).min(5.0);
-                windows[window as usize] += 1;
+                let window = usize::try_from(later.as_millis() * 6 / span.as_millis()).unwrap();
+                windows[window.min(WINDOWS - 1)] += 1;
             }
             println!("seed {seed}: told {seconds} s: {windows:?}, peak/mean {:.2}", peak(windows));
             assert!(peak(windows) <= 3.0, "seed {seed}, {seconds} s: {windows:?}");

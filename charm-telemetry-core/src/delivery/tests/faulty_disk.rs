@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bench::{Bench, HOUR, Receiver, Setup, lost};
+use super::bench::{Bench, HOUR, Receiver, Setup, lost, seeds};
 use super::simulated_disk::{EIO, ENOSPC, EROFS, SimulatedDisk, Step};
 use crate::delivery::{NoticeKind, Response};
 use crate::outcome::DropReason;
@@ -26,33 +26,29 @@ fn degraded_notices(bench: &Bench) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_disk_loses_nothing_while_memory_has_room_and_space_is_freed_without_writing() {
-    let disk = SimulatedDisk::default();
-    disk.set_capacity(Some(3000));
-    let receiver = down_for_an_hour();
-    let bench = on(&disk).start(&receiver);
-    bench.send(0..100);
-    tokio::time::sleep(HOUR / 2).await;
-    let outcomes = bench.outcomes();
-    assert!(outcomes.spooled > 0 && outcomes.pending > 0, "{outcomes:?}");
-    assert_eq!(
-        degraded_notices(&bench),
-        bench
-            .notices
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|n| n.kind == NoticeKind::SpoolDegraded && n.count.is_power_of_two())
-            .count()
-    );
-    let writes = disk.writes();
-    disk.set_fault(|step, _| (step == Step::Write).then_some(ENOSPC));
-    bench.until_done(2 * HOUR).await;
-    assert_eq!(disk.writes(), writes, "space was freed without a write");
-    assert_eq!(receiver.taken().len(), 100);
-    assert!(!disk.names().iter().any(|name| name.contains(".batch")), "{:?}", disk.names());
-    disk.heal();
-    bench.send([100]);
-    bench.until_done(HOUR).await;
+    for seed in seeds() {
+        let disk = SimulatedDisk::default();
+        disk.set_capacity(Some(3000));
+        let receiver = down_for_an_hour();
+        let bench = on(&disk).seeded(seed).start(&receiver);
+        bench.send(0..100);
+        tokio::time::sleep(HOUR / 2).await;
+        let outcomes = bench.outcomes();
+        assert!(outcomes.spooled > 0 && outcomes.pending > 0, "{outcomes:?}");
+        assert_eq!(degraded_notices(&bench), 1, "once, however often it is tried");
+        let writes = disk.writes();
+        disk.set_fault(|step, _| (step == Step::Write).then_some(ENOSPC));
+        bench.until_done(2 * HOUR).await;
+        assert_eq!(disk.writes(), writes, "space was freed without a write");
+        assert_eq!(receiver.taken().len(), 100);
+        assert!(!disk.names().iter().any(|name| name.contains(".batch")), "{:?}", disk.names());
+        disk.heal();
+        receiver.fail_for(HOUR);
+        bench.send([100]);
+        bench.until(HOUR / 2, |outcomes| outcomes.spooled == 1).await;
+        bench.until_done(2 * HOUR).await;
+        assert_eq!(receiver.order(), (0..=100).collect::<Vec<_>>());
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,16 +127,21 @@ async fn any_step_may_fail_at_random_and_the_books_stay_right() {
 
 #[tokio::test(start_paused = true)]
 async fn a_read_only_or_forbidden_directory_means_memory_and_one_warning() {
-    for error in [EROFS, 13] {
-        let disk = SimulatedDisk::default();
-        disk.set_fault(move |step, _| (step != Step::List).then_some(error));
-        let receiver = down_for_an_hour();
-        let bench = on(&disk).start(&receiver);
-        bench.send(0..30);
-        tokio::time::sleep(Duration::from_mins(10)).await;
-        assert_eq!(degraded_notices(&bench), 1);
-        bench.until_done(2 * HOUR).await;
-        assert_eq!(receiver.taken().len(), 30);
+    for seed in seeds() {
+        for error in [EROFS, 13] {
+            let disk = SimulatedDisk::default();
+            disk.set_fault(move |step, _| (step != Step::List).then_some(error));
+            let receiver = down_for_an_hour();
+            let bench = on(&disk).seeded(seed).start(&receiver);
+            bench.send(0..30);
+            tokio::time::sleep(Duration::from_mins(10)).await;
+            assert_eq!(degraded_notices(&bench), 1);
+            disk.heal();
+            bench.until(HOUR / 2, |outcomes| outcomes.spooled == 30).await;
+            assert!(receiver.taken().is_empty(), "it is used again before the receiver is back");
+            bench.until_done(2 * HOUR).await;
+            assert_eq!(receiver.taken().len(), 30);
+        }
     }
 }
 

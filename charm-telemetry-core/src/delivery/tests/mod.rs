@@ -8,6 +8,7 @@ mod bench;
 #[cfg(target_os = "linux")]
 mod bombs;
 mod books;
+mod clocks;
 mod coming_back;
 mod dying_disk;
 mod faulty_disk;

@@ -166,6 +166,13 @@ fn a_redirect_to_another_host_is_not_followed_and_a_loop_ends() {
     let elsewhere = Answer::new(307).header("Location", other.url("/steal"));
     assert_eq!(call(&receiver, &[elsewhere]).unwrap().status, 307);
     assert!(other.requests().is_empty(), "the key stays here");
+    let port = receiver.address().port();
+    for location in [format!("http://localhost:{port}/"), format!("https://127.0.0.1:{port}/")] {
+        let before = receiver.requests().len();
+        let moved = Answer::new(307).header("Location", location.clone());
+        assert_eq!(call(&receiver, &[moved]).unwrap().status, 307, "{location}");
+        assert_eq!(receiver.requests().len() - before, 1, "another name and another scheme: {location}");
+    }
     receiver.answer_always(Answer::new(307).header("Location", receiver.url("/loop")));
     let before = receiver.requests().len();
     assert_eq!(call(&receiver, &[]).unwrap().status, 307);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bench::{HOUR, Receiver, Setup, TestDestination, else_as_the_double, lost};
+use super::bench::{HOUR, Receiver, Setup, TestDestination, else_as_the_double, lost, seeds};
 use super::simulated_disk::{ENOSPC, SimulatedDisk, Step};
 use super::spool_faults::on;
 use crate::delivery::transport::TransportError;
@@ -27,67 +27,124 @@ async fn a_healthy_receiver_gets_everything_in_order_and_the_disk_is_not_touched
 
 #[tokio::test(start_paused = true)]
 async fn six_hours_of_503_lose_nothing_and_memory_stays_small() {
-    let receiver = Receiver::new(|_, at| Ok(Response::new(if at < 6 * HOUR { 503 } else { 200 })));
-    let bench = on(&SimulatedDisk::default(), Setup::default()).start(&receiver);
-    let mut sent = 0;
-    let mut most_pending = 0;
-    for _ in 0..(6 * 60 * 6) {
-        bench.send(sent..sent + 2);
-        sent += 2;
-        tokio::time::sleep(Duration::from_secs(10)).await;
-        most_pending = most_pending.max(bench.outcomes().pending);
+    for seed in seeds() {
+        let receiver = Receiver::new(|_, at| Ok(Response::new(if at < 6 * HOUR { 503 } else { 200 })));
+        let bench = on(&SimulatedDisk::default(), Setup::default().seeded(seed)).start(&receiver);
+        let mut sent = 0;
+        let mut most_pending = 0;
+        for _ in 0..(6 * 60 * 6) {
+            bench.send(sent..sent + 2);
+            sent += 2;
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            most_pending = most_pending.max(bench.outcomes().pending);
+        }
+        bench.until_done(HOUR).await;
+        bench.send([sent]);
+        bench.until_done(Duration::from_secs(10)).await;
+        let outcomes = bench.shutdown(Duration::from_secs(2)).await;
+        assert_eq!(outcomes.delivered, sent + 1);
+        assert_eq!(outcomes.dropped.total(), 0);
+        assert_eq!(receiver.order(), (0..=sent).collect::<Vec<_>>(), "in order, also through the spool");
+        assert!(most_pending <= 20, "{most_pending} items were in memory");
+        let during_outage = receiver.requests().iter().filter(|(at, _)| *at < 6 * HOUR).count();
+        assert!((300..2500).contains(&during_outage), "{during_outage} tries in six hours");
     }
-    bench.until_done(HOUR).await;
-    bench.send([sent]);
-    bench.until_done(Duration::from_secs(10)).await;
-    let outcomes = bench.shutdown(Duration::from_secs(2)).await;
-    assert_eq!(outcomes.delivered, sent + 1);
-    assert_eq!(outcomes.dropped.total(), 0);
-    assert_eq!(receiver.order(), (0..=sent).collect::<Vec<_>>(), "in order, also through the spool");
-    assert!(most_pending <= 20, "{most_pending} items were in memory");
-    let during_outage = receiver.requests().iter().filter(|(at, _)| *at < 6 * HOUR).count();
-    assert!((300..2500).contains(&during_outage), "{during_outage} tries in six hours");
 }
 
 #[tokio::test(start_paused = true)]
 async fn retry_after_is_believed_up_to_five_minutes_and_garbage_is_not() {
-    let check = async |value: &'static str, least: u64, most: u64| {
-        let receiver = Receiver::new(move |_, at| {
-            let limited = Response::new(429).with_header("Retry-After", value);
-            Ok(if at < Duration::from_secs(2) { limited } else { Response::new(200) })
-        });
-        let bench = Setup::default().start(&receiver);
+    for seed in seeds() {
+        let check = async |value: &'static str, least: u64, most: u64| {
+            let receiver = Receiver::new(move |_, at| {
+                let limited = Response::new(429).with_header("Retry-After", value);
+                Ok(if at < Duration::from_secs(2) { limited } else { Response::new(200) })
+            });
+            let bench = Setup::default().seeded(seed).start(&receiver);
+            bench.send(0..3);
+            bench.until_done(HOUR).await;
+            let requests = receiver.requests();
+            let wait = requests[1].0.abs_diff(requests[0].0);
+            let range = Duration::from_secs(least)..=Duration::from_secs(most);
+            assert!(range.contains(&wait), "`{value}`: waited {wait:?}");
+            assert!(wait >= Duration::from_millis(100), "`{value}`: no hot loop");
+            assert_eq!(receiver.taken().len(), 3);
+            bench.send([3]);
+            bench.until_done(HOUR).await;
+            assert!(receiver.taken().contains(&3), "a fresh one passes");
+        };
+        check("30", 30, 34).await;
+        check("315360000", 300, 331).await;
+        check("Sun, 06 Nov 1994 08:49:37 GMT", 0, 2).await;
+        check("0", 0, 2).await;
+        check("soon", 0, 2).await;
+        check("99999999999999999999999999999", 300, 331).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_date_in_retry_after_is_believed_too() {
+    let receiver = Receiver::new(|_, at| {
+        let later = std::time::SystemTime::now() + Duration::from_secs(30);
+        let limited = || Response::new(503).with_header("Retry-After", httpdate::fmt_http_date(later));
+        Ok(if at < Duration::from_secs(2) { limited() } else { Response::new(200) })
+    });
+    let bench = Setup::default().start(&receiver);
+    bench.send(0..3);
+    bench.until_done(HOUR).await;
+    let requests = receiver.requests();
+    let wait = requests[1].0.abs_diff(requests[0].0);
+    // A date has whole seconds only.
+    assert!((Duration::from_secs(28)..Duration::from_secs(34)).contains(&wait), "{wait:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_asks_for_no_wait_for_an_hour_is_not_asked_in_a_hot_loop() {
+    for seed in seeds() {
+        let limited = || Response::new(429).with_header("Retry-After", "0");
+        let receiver = Receiver::new(move |_, at| Ok(if at < HOUR { limited() } else { Response::new(200) }));
+        let bench = Setup::default().seeded(seed).start(&receiver);
         bench.send(0..3);
-        bench.until_done(HOUR).await;
-        let requests = receiver.requests();
-        let wait = requests[1].0.abs_diff(requests[0].0);
-        let range = Duration::from_secs(least)..=Duration::from_secs(most);
-        assert!(range.contains(&wait), "`{value}`: waited {wait:?}");
-        assert!(wait >= Duration::from_millis(100), "`{value}`: no hot loop");
-        assert_eq!(receiver.taken().len(), 3);
-    };
-    check("30", 30, 34).await;
-    check("315360000", 300, 331).await;
-    check("Sun, 06 Nov 1994 08:49:37 GMT", 0, 2).await;
-    check("0", 0, 2).await;
-    check("soon", 0, 2).await;
-    check("99999999999999999999999999999", 300, 331).await;
+        bench.until_done(2 * HOUR).await;
+        let tries = receiver.requests().len();
+        assert!((60..300).contains(&tries), "{tries} tries in an hour");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longer_of_the_back_off_and_the_wish_counts() {
+    for seed in seeds() {
+        let limited = || Response::new(429).with_header("Retry-After", "5");
+        let receiver = Receiver::new(move |_, at| Ok(if at < HOUR { limited() } else { Response::new(200) }));
+        let bench = Setup::default().seeded(seed).start(&receiver);
+        bench.send(0..3);
+        bench.until_done(2 * HOUR).await;
+        let times: Vec<_> = receiver.requests().into_iter().map(|(at, _)| at).collect();
+        let waits: Vec<_> = times.windows(2).map(|pair| pair[1].abs_diff(pair[0])).collect();
+        assert!(waits.iter().all(|wait| *wait >= Duration::from_secs(5)), "{waits:?}");
+        let longest = waits.iter().max().unwrap();
+        assert!(*longest > Duration::from_secs(20), "the back-off grows all the same: {waits:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn wrong_credentials_pause_and_tell_and_nothing_is_lost_when_they_are_put_right() {
-    for status in [401, 403, 404] {
-        let dir = tempfile::tempdir().unwrap();
-        let receiver = Receiver::new(move |_, at| Ok(Response::new(if at < HOUR { status } else { 202 })));
-        let bench = Setup::spooling(dir.path()).start(&receiver);
-        bench.send(0..50);
-        tokio::time::sleep(HOUR / 2).await;
-        assert_eq!(bench.handle.report().state, DeliveryState::Paused);
-        assert!(receiver.requests().len() < 20, "{} tries in half an hour", receiver.requests().len());
-        assert!(bench.notices.lock().unwrap().iter().any(|notice| notice.kind == NoticeKind::Paused));
-        bench.until_done(2 * HOUR).await;
-        assert_eq!(receiver.taken().len(), 50);
-        assert_eq!(bench.outcomes().dropped.total(), 0);
+    for seed in seeds() {
+        for status in [401, 403, 404] {
+            let dir = tempfile::tempdir().unwrap();
+            let receiver =
+                Receiver::new(move |_, at| Ok(Response::new(if at < HOUR { status } else { 202 })));
+            let bench = Setup::spooling(dir.path()).seeded(seed).start(&receiver);
+            bench.send(0..50);
+            tokio::time::sleep(HOUR / 2).await;
+            assert_eq!(bench.handle.report().state, DeliveryState::Paused);
+            assert!(receiver.requests().len() < 20, "{} tries in half an hour", receiver.requests().len());
+            assert!(bench.notices.lock().unwrap().iter().any(|notice| notice.kind == NoticeKind::Paused));
+            bench.until_done(2 * HOUR).await;
+            bench.send([50]);
+            bench.until_done(HOUR).await;
+            assert_eq!(receiver.order(), (0..=50).collect::<Vec<_>>());
+            assert_eq!(bench.outcomes().dropped.total(), 0);
+        }
     }
 }
 
@@ -167,13 +224,22 @@ async fn every_status_has_its_meaning() {
         (202, "delivered"),
         (204, "delivered"),
         (408, "retried"),
+        (425, "retried"),
         (429, "retried"),
         (500, "retried"),
         (502, "retried"),
         (504, "retried"),
         (501, "dropped"),
         (410, "dropped"),
-        (302, "retried"),
+        (301, "paused"),
+        (302, "paused"),
+        (304, "paused"),
+        (307, "paused"),
+        (401, "paused"),
+        (403, "paused"),
+        (404, "paused"),
+        (405, "paused"),
+        (407, "paused"),
     ] {
         let receiver = Receiver::always(status);
         let bench = Setup::default().start(&receiver);
@@ -183,7 +249,11 @@ async fn every_status_has_its_meaning() {
         let what = match (outcomes.delivered, outcomes.pending, lost(&outcomes, DropReason::PermanentStatus))
         {
             (1, 0, 0) => "delivered",
-            (0, 1, 0) if outcomes.retries > 0 => "retried",
+            (0, 1, 0) if outcomes.retries > 0 => match bench.handle.report().state {
+                DeliveryState::Paused => "paused",
+                DeliveryState::Retrying => "retried",
+                other => panic!("{status}: {other:?}"),
+            },
             (0, 0, 1) => "dropped",
             other => panic!("{status}: {other:?}"),
         };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bench::{HOUR, Receiver, Setup, lost};
+use super::bench::{HOUR, Receiver, Setup, lost, seeds};
 use crate::delivery::transport::TransportError;
 use crate::delivery::{DeliveryState, Response};
 use crate::outcome::DropReason;
@@ -21,27 +21,29 @@ async fn a_working_receiver_gets_all_200_pending_runs() {
 
 #[tokio::test(start_paused = true)]
 async fn with_the_receiver_down_it_ends_in_time_and_the_next_start_delivers() {
-    for reply in ["refused", "silent", "503"] {
-        let dir = tempfile::tempdir().unwrap();
-        let receiver = Receiver::new(move |_, _| match reply {
-            "refused" => Err(TransportError::Connect("refused".to_owned())),
-            "silent" => Err(TransportError::Timeout(Duration::from_secs(10))),
-            _ => Ok(Response::new(503)),
-        });
-        let bench = Setup::spooling(dir.path()).start(&receiver);
-        bench.send(0..200);
-        let handle = bench.handle.clone();
-        let before = tokio::time::Instant::now();
-        let outcomes = bench.shutdown(TWO_SECONDS).await;
-        assert!(before.elapsed() <= Duration::from_millis(2200), "{:?}", before.elapsed());
-        assert_eq!(outcomes.spooled, 200);
-        assert_eq!(handle.report().state, DeliveryState::CutOff);
-        let receiver = Receiver::always(200);
-        let bench = Setup::spooling(dir.path()).start(&receiver);
-        bench.send([200]);
-        bench.until_done(HOUR).await;
-        assert_eq!(bench.shutdown(TWO_SECONDS).await.delivered, 201);
-        assert_eq!(receiver.order(), (0..=200).collect::<Vec<_>>());
+    for seed in seeds() {
+        for reply in ["refused", "silent", "503"] {
+            let dir = tempfile::tempdir().unwrap();
+            let receiver = Receiver::new(move |_, _| match reply {
+                "refused" => Err(TransportError::Connect("refused".to_owned())),
+                "silent" => Err(TransportError::Timeout(Duration::from_secs(10))),
+                _ => Ok(Response::new(503)),
+            });
+            let bench = Setup::spooling(dir.path()).seeded(seed).start(&receiver);
+            bench.send(0..200);
+            let handle = bench.handle.clone();
+            let before = tokio::time::Instant::now();
+            let outcomes = bench.shutdown(TWO_SECONDS).await;
+            assert!(before.elapsed() <= Duration::from_millis(2200), "{:?}", before.elapsed());
+            assert_eq!(outcomes.spooled, 200);
+            assert_eq!(handle.report().state, DeliveryState::CutOff);
+            let receiver = Receiver::always(200);
+            let bench = Setup::spooling(dir.path()).seeded(seed).start(&receiver);
+            bench.send([200]);
+            bench.until_done(HOUR).await;
+            assert_eq!(bench.shutdown(TWO_SECONDS).await.delivered, 201);
+            assert_eq!(receiver.order(), (0..=200).collect::<Vec<_>>());
+        }
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn on(disk: &SimulatedDisk, mut setup: Setup) -> Setup {
     setup
 }
 
-async fn start_healthy(disk: &SimulatedDisk, setup: Setup) -> (Bench, Arc<Receiver>) {
+pub(super) async fn start_healthy(disk: &SimulatedDisk, setup: Setup) -> (Bench, Arc<Receiver>) {
     let receiver = Receiver::always(200);
     let bench = on(disk, setup).start(&receiver);
     tokio::time::sleep(MOMENT).await;
@@ -47,6 +47,25 @@ async fn what_a_dead_process_spooled_is_sent_once_by_the_next_start() {
     let (bench, receiver) = start_healthy(&disk, Setup::default()).await;
     assert_eq!(bench.shutdown(MOMENT).await.adopted, 0);
     assert!(receiver.taken().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_has_one_id_from_memory_from_the_spool_and_from_the_next_start() {
+    let disk = SimulatedDisk::default();
+    let down = Receiver::always(503);
+    let bench = on(&disk, Setup::default()).start(&down);
+    // Not more than a probe has: a part of a batch is another batch.
+    bench.send(0..5);
+    tokio::time::sleep(HOUR).await;
+    bench.kill().await;
+    let (bench, receiver) = start_healthy(&disk, Setup::default()).await;
+    bench.until_done(HOUR).await;
+    let (before, after) = (down.batch_ids(), receiver.batch_ids());
+    assert!(before.len() > 3 && after.len() == 1, "{before:?} {after:?}");
+    assert!(!after[0].is_empty() && before.iter().all(|id| *id == after[0]), "{before:?} {after:?}");
+    bench.send(5..10);
+    bench.until_done(HOUR).await;
+    assert_ne!(receiver.batch_ids()[1], after[0], "another batch has another");
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,8 +122,10 @@ async fn any_byte_of_a_batch_may_be_flipped_and_only_damaged_items_are_lost_and_
         leave_more(&disk).await;
         disk.damage("-5.batch", |bytes| bytes[at] ^= 0x41);
         let (bench, receiver) = start_healthy(&disk, Setup::default()).await;
+        bench.send([200]);
         bench.until_done(HOUR).await;
         let outcomes = bench.shutdown(MOMENT).await;
+        assert!(receiver.taken().contains(&200), "byte {at}: a fresh one passes");
         let missing: Vec<_> = (0..5).filter(|number| !receiver.taken().contains(number)).collect();
         let in_header = at < 54;
         assert!(missing.len() == if in_header { 5 } else { 1 }, "byte {at}: {missing:?} are lost");
@@ -137,10 +158,12 @@ async fn a_batch_may_be_cut_at_any_length_and_whole_items_before_the_cut_arrive(
             break;
         }
         let (bench, receiver) = start_healthy(&disk, Setup::default()).await;
+        bench.send([200]);
         bench.until_done(HOUR).await;
         let outcomes = bench.shutdown(MOMENT).await;
-        let taken = receiver.taken().len() as u64;
-        assert!(taken < 5 && receiver.taken().iter().copied().eq(0..taken), "cut at {length}");
+        let taken = receiver.taken().len() as u64 - 1;
+        let expected = (0..taken).chain([200]);
+        assert!(taken < 5 && receiver.taken().into_iter().eq(expected), "cut at {length}");
         assert_eq!(lost(&outcomes, DropReason::Corrupt), 5 - taken, "cut at {length}");
         length += 1;
     }
@@ -220,18 +243,20 @@ async fn a_header_that_tells_another_number_of_items_upsets_no_books() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_newer_format_is_set_aside_and_not_guessed_at() {
-    let disk = SimulatedDisk::default();
-    leave(&disk, Setup::default(), 0..5).await;
-    disk.damage(".batch", |bytes| {
-        bytes[8] = 2;
-        let crc = crc32fast::hash(&bytes[..50]).to_le_bytes();
-        bytes[50..54].copy_from_slice(&crc);
-    });
-    let (bench, receiver) = start_healthy(&disk, Setup::default()).await;
-    let outcomes = bench.shutdown(MOMENT).await;
-    assert_eq!((lost(&outcomes, DropReason::Corrupt), outcomes.quarantined), (5, 1));
-    assert!(receiver.taken().is_empty());
+async fn a_newer_or_older_format_is_set_aside_and_not_guessed_at() {
+    for version in [0, 2] {
+        let disk = SimulatedDisk::default();
+        leave(&disk, Setup::default(), 0..5).await;
+        disk.damage(".batch", |bytes| {
+            bytes[8] = version;
+            let crc = crc32fast::hash(&bytes[..50]).to_le_bytes();
+            bytes[50..54].copy_from_slice(&crc);
+        });
+        let (bench, receiver) = start_healthy(&disk, Setup::default()).await;
+        let outcomes = bench.shutdown(MOMENT).await;
+        assert_eq!((lost(&outcomes, DropReason::Corrupt), outcomes.quarantined), (5, 1));
+        assert!(receiver.taken().is_empty());
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -274,87 +299,6 @@ async fn what_waits_for_a_week_expires_and_is_counted() {
     tokio::time::sleep(24 * 8 * HOUR).await;
     let outcomes = bench.outcomes();
     assert_eq!(lost(&outcomes, DropReason::Expired), 20);
-}
-
-#[tokio::test(start_paused = true)]
-async fn steps_of_the_wall_clock_expire_nothing_in_a_process_that_lives() {
-    const YEARS: i64 = 10 * 365 * 24 * 3600;
-    for step in [1, -1, 3600, -3600, YEARS, -YEARS, 8 * 3600, 8 * 24 * 3600] {
-        let disk = SimulatedDisk::default();
-        let setup = Setup::default();
-        let clock = setup.clock.clone();
-        let receiver =
-            Receiver::new(|_, at| Ok(crate::delivery::Response::new(if at < HOUR { 503 } else { 200 })));
-        let bench = on(&disk, setup).start(&receiver);
-        bench.send(0..20);
-        tokio::time::sleep(HOUR / 2).await;
-        clock.step(step);
-        bench.send(20..40);
-        bench.until_done(3 * HOUR).await;
-        assert_eq!(receiver.order(), (0..40).collect::<Vec<_>>(), "step {step}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_clock_that_is_years_off_at_the_next_start_expires_nothing_but_a_real_age_counts() {
-    const DAY: i64 = 24 * 3600;
-    let check = async |seconds_later: i64, arrive: usize| {
-        let disk = SimulatedDisk::default();
-        leave(&disk, Setup::default(), 0..20).await;
-        let setup = Setup::default();
-        setup.clock.step(seconds_later);
-        if seconds_later == i64::MIN {
-            setup.clock.set(1);
-        }
-        let (bench, receiver) = start_healthy(&disk, setup).await;
-        bench.until_done(HOUR).await;
-        assert_eq!(receiver.taken().len(), arrive, "{seconds_later} seconds later");
-        assert_eq!(lost(&bench.outcomes(), DropReason::Expired), 20 - arrive as u64);
-    };
-    // Of a leap second: the start is one to three seconds before what the batch says of itself.
-    check(-1, 20).await;
-    check(0, 20).await;
-    check(1, 20).await;
-    check(3600, 20).await;
-    check(-3600, 20).await;
-    check(6 * DAY, 20).await;
-    check(8 * DAY, 0).await;
-    check(3650 * DAY, 20).await;
-    check(-3650 * DAY, 20).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_clock_at_1970_expires_nothing_and_keeps_ids_unique() {
-    let disk = SimulatedDisk::default();
-    leave(&disk, Setup::default(), 0..20).await;
-    let setup = Setup::default();
-    setup.clock.set(0);
-    leave(&disk, setup, 20..40).await;
-    let setup = Setup::default();
-    setup.clock.set(0);
-    let (bench, receiver) = start_healthy(&disk, setup).await;
-    bench.until_done(HOUR).await;
-    assert_eq!(receiver.order(), (0..40).collect::<Vec<_>>());
-    assert_eq!(receiver.duplicates(), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_several_processes_left_is_sent_in_their_order_however_the_clock_was_set_between_them() {
-    const DAY: i64 = 24 * 3600;
-    // From where on a clock has one more digit than the names of directories are padded to.
-    const DIGIT: i64 = 100_000_000_000 - 1_795_000_000;
-    for steps in [[0, -2 * DAY, -3600], [DIGIT - 10, DIGIT + 10, 0], [0, 0, 0]] {
-        let disk = SimulatedDisk::default();
-        for (process, step) in (0..).zip(steps) {
-            let setup = Setup::default();
-            setup.clock.step(step);
-            leave(&disk, setup, process * 20..(process + 1) * 20).await;
-        }
-        let (bench, receiver) = start_healthy(&disk, Setup::default()).await;
-        bench.send([60]);
-        bench.until_done(HOUR).await;
-        assert_eq!(receiver.order(), (0..=60).collect::<Vec<_>>(), "{steps:?}");
-    }
 }
 
 #[tokio::test(start_paused = true)]

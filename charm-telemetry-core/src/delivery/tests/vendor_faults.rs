@@ -4,11 +4,35 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::bench::{HOUR, Receiver, Setup, TestDestination, join, lost};
+use super::bench::{HOUR, Receiver, Setup, TestDestination, else_as_the_double, join, lost};
 use crate::delivery::{
     Body, Destination, Disposition, EncodeError, Encoding, Item, Limits, Request, Response, Sending,
 };
 use crate::outcome::DropReason;
+
+/// Of which a body is larger than its items let expect.
+struct Bulky(TestDestination);
+
+impl Destination for Bulky {
+    else_as_the_double!();
+
+    fn assemble(&self, items: &[Item]) -> Result<Body, EncodeError> {
+        const EACH: usize = 30_000;
+        Ok(Body::json([join(items), vec![b' '; EACH * items.len()]].concat()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_became_larger_than_the_vendor_takes_is_not_sent_but_its_halves_are() {
+    let receiver = Receiver::always(200);
+    let setup = Setup::default();
+    let destination = TestDestination { limits: setup.limits, identity: setup.identity.clone() };
+    let bench = setup.start_with(&receiver, Bulky(destination));
+    bench.send(0..20);
+    bench.until_done(HOUR).await;
+    assert_eq!(receiver.order(), (0..20).collect::<Vec<_>>());
+    assert!(receiver.requests().iter().all(|(_, items)| items.len() <= 3), "{:?}", receiver.requests());
+}
 
 const TWO_SECONDS: Duration = Duration::from_secs(2);
 
