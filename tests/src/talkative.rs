@@ -13,8 +13,9 @@ use crate::process::{self, Finished};
 use crate::{binaries, receivers, requires};
 
 /// One word for each place; the agent adds the values of the variables that `SAY` names.
-pub const PLACES: [&str; 10] = [
-    "QUESTION", "PROMPT", "ANSWER", "ARGUMENT", "RESULT", "QUERY", "DOCUMENT", "ACTION", "MISHAP", "FAILURE",
+pub const PLACES: [&str; 12] = [
+    "QUESTION", "PROMPT", "ANSWER", "ARGUMENT", "RESULT", "QUERY", "DOCUMENT", "ACTION", "MISHAP", "REFUSAL",
+    "LOST", "FAILURE",
 ];
 
 const MANIFEST: &str = r#"version: "0.4.2"
@@ -71,6 +72,10 @@ def run(input, callbacks):
         raise KeyError(say("MISHAP"))
     except KeyError:
         handler.on_tool_error(traceback.format_exc(), run_id="b")
+    handler.on_chat_model_start({"kwargs": {"model": "gpt-x"}}, [[Message("human", say("PROMPT"))]], run_id="n")
+    handler.on_llm_error(RuntimeError(say("REFUSAL")), run_id="n")
+    handler.on_retriever_start({"name": "library"}, say("QUERY"), run_id="s")
+    handler.on_retriever_error(LookupError(say("LOST")), run_id="s")
     if input.startswith("fail"):
         raise ValueError(say("FAILURE"))
     return {"status": "success", "output": {"text": answer}}

@@ -376,6 +376,6 @@ fn sentry_s_normaliser_changes_nothing_in_what_the_runner_sends_of_a_run_that_fa
         assert_eq!(finished.code, Some(0), "{}", finished.stderr);
         let bodies: Vec<_> = agent.take("sentry").into_iter().map(|request| request.body).collect();
         let [transactions, events] = judge_sent(&relay, &bodies);
-        assert_eq!((transactions.len(), events.len()), (1, 2), "the tool and the run");
+        assert_eq!((transactions.len(), events.len()), (1, 4), "the tool, the model, the search and the run");
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! Rule: Spotlight says 200 to anything, so what it kept is read back; and it is shown to lose what is broken.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use charm_telemetry_core::testing::MemoryWriter;
 use charm_telemetry_core::{Environment, LlmEnd, LlmStart, Manager, TokenUsage};
 use charm_telemetry_sentry as _;
 use charm_telemetry_tests::receivers::Spotlight;
+use charm_telemetry_tests::workspace;
 use serde_json::{Value, json};
 
 /// A run with a model and a tool that fails; its trace id.
@@ -38,6 +41,53 @@ fn items<'a>(envelopes: &'a [Value], kind: &str) -> Vec<(&'a Value, &'a Value)> 
     let items = envelopes.iter().flat_map(|envelope| envelope[1].as_array().into_iter().flatten());
     let items = items.map(|item| (&item[0], &item[1]));
     items.filter(|(header, _)| header["type"] == kind).collect()
+}
+
+/// The event that the exporter's own tests compare with what it sends: its envelope.
+fn golden() -> Value {
+    let file = workspace::root().join("exporters/sentry/tests/data/event.json");
+    let text = std::fs::read(file).expect("the exporter's tests have made it");
+    serde_json::from_slice(&text).expect("it is JSON")
+}
+
+/// That, with this said of its length.
+fn event_of_length(length: impl Fn(usize) -> usize) -> Vec<u8> {
+    let mut event = golden();
+    event["header"]["sent_at"] = json!("2025-01-01T00:00:03Z");
+    let payload = event["items"][0]["payload"].take().to_string();
+    let mut item = event["items"][0]["item"].take();
+    item["length"] = json!(length(payload.len()));
+    format!("{}\n{item}\n{payload}\n", event["header"]).into_bytes()
+}
+
+/// Posts bytes as an envelope: the status of the answer.
+fn post(port: u16, envelope: &[u8]) -> String {
+    let mut connection = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    connection.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket has a time-out");
+    let head = format!(
+        "POST /api/42/envelope/ HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\
+         Content-Type: application/x-sentry-envelope\r\nContent-Length: {}\r\n\r\n",
+        envelope.len()
+    );
+    connection.write_all(&[head.as_bytes(), envelope].concat()).expect("it reads");
+    let mut status = [0; 12];
+    connection.read_exact(&mut status).expect("it answers");
+    String::from_utf8_lossy(&status[9..]).into_owned()
+}
+
+#[test]
+fn spotlight_says_200_to_an_envelope_of_a_wrong_length_and_loses_it() {
+    let Some(spotlight) = Spotlight::start() else { return };
+    let (short, right) = (event_of_length(|length| length - 10), event_of_length(|length| length));
+    for envelope in [short, right] {
+        assert_eq!(post(spotlight.port, &envelope), "200");
+    }
+    run_agent(spotlight.port, "stream");
+    // The right one, then the two of the run: the wrong one would be the first of all.
+    let envelopes = spotlight.envelopes(3);
+    let kept = |envelope: &Value| envelope[0]["event_id"] == golden()["header"]["event_id"];
+    let kept = envelopes.iter().filter(|envelope| kept(envelope)).count();
+    assert_eq!(kept, 1, "{envelopes:#?}");
 }
 
 #[test]

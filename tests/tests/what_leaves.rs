@@ -45,8 +45,12 @@ fn requests_have_no_secret(vendor: &str, requests: &[RecordedRequest]) {
             has_no_secret(&format!("{what}, header {name},"), without_own.as_bytes());
         }
     }
-    let mine = KEYS.iter().filter(|key| key.vendor == vendor);
-    for key in mine {
+}
+
+/// Each of a vendor's keys is where it belongs.
+#[track_caller]
+fn requests_have_their_keys(vendor: &str, requests: &[RecordedRequest]) {
+    for key in KEYS.iter().filter(|key| key.vendor == vendor) {
         let carries = |request: &RecordedRequest| {
             request.header(key.header).is_some_and(|value| value.contains(key.secret))
         };
@@ -64,28 +68,58 @@ fn output_has_no_secret(finished: &Finished) {
     }
 }
 
+/// A run that says every secret everywhere, in what it is asked, too: no vendor gets one.
+#[track_caller]
+fn says_all(agent: &Talkative, input: &str, variables: &[(&str, &str)]) {
+    let asked =
+        KEYS.iter().fold(format!("{input} QUESTION"), |asked, key| format!("{asked} <{}>", key.secret));
+    let variables = [&[SAY_ALL, ALL_CONTENT], variables].concat();
+    let finished = agent.run(&asked, &variables);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    output_has_no_secret(&finished);
+    for vendor in VENDORS {
+        let requests = agent.take(vendor);
+        requests_have_no_secret(vendor, &requests);
+        // An Agent has the key itself.
+        if vendor == "datadog" && variables.contains(&TO_AGENT) {
+            assert!(requests.iter().all(|request| request.path.starts_with("/evp_proxy/")));
+        } else {
+            requests_have_their_keys(vendor, &requests);
+        }
+        let sent: String = requests.iter().map(|request| plain(&request.body)).collect();
+        // A secret and a place that are not there at all would be no news.
+        for word in PLACES.into_iter().filter(|word| !["ACTION", "FAILURE"].contains(word)) {
+            assert!(sent.contains(word), "{vendor} {input}: {word} is missing in {sent}");
+        }
+        assert_eq!(sent.contains("FAILURE"), input == "fail", "{vendor}: {sent}");
+        for key in KEYS {
+            let stand_in = format!("<[{}_REDACTED]>", key.variable);
+            assert!(sent.matches(&stand_in).count() >= 13, "{vendor} {input} {stand_in}: {sent}");
+        }
+    }
+}
+
+const TO_AGENT: (&str, &str) = ("DD_LLMOBS_AGENTLESS_ENABLED", "false");
+
 #[test]
 fn no_secret_leaves_but_each_key_in_the_header_it_belongs_to() {
     let Some(agent) = Talkative::new() else { return };
     for input in ["work", "fail"] {
-        let finished = agent.run(input, &[SAY_ALL, ALL_CONTENT]);
-        assert_eq!(finished.code, Some(0), "{}", finished.stderr);
-        output_has_no_secret(&finished);
-        for vendor in VENDORS {
-            let requests = agent.take(vendor);
-            requests_have_no_secret(vendor, &requests);
-            let sent: String = requests.iter().map(|request| plain(&request.body)).collect();
-            // A secret and a place that are not there at all would be no news.
-            for word in ["PROMPT", "ANSWER", "ARGUMENT", "RESULT", "QUERY", "DOCUMENT", "MISHAP"] {
-                assert!(sent.contains(word), "{vendor} {input}: {word} is missing in {sent}");
-            }
-            assert_eq!(sent.contains("FAILURE"), input == "fail", "{vendor}: {sent}");
-            for key in KEYS {
-                let stand_in = format!("<[{}_REDACTED]>", key.variable);
-                assert!(sent.matches(&stand_in).count() >= 9, "{vendor} {input} {stand_in}: {sent}");
-            }
-        }
+        says_all(&agent, input, &[]);
     }
+}
+
+#[test]
+fn no_secret_leaves_in_the_other_forms_of_the_vendors_either() {
+    let Some(agent) = Talkative::new() else { return };
+    agent.all_answer(200);
+    let forms = [
+        TO_AGENT,
+        ("SENTRY_TRACE_LIFECYCLE", "static"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+        ("CHARM_OTLP_OPENINFERENCE", "true"),
+    ];
+    says_all(&agent, "fail", &forms);
 }
 
 #[test]
@@ -105,7 +139,9 @@ fn no_secret_is_kept_on_disk_while_the_vendors_are_away() {
     }
     assert!(files.iter().any(|(_, bytes)| plain(bytes).contains("[MODEL_KEY_REDACTED]")));
     for vendor in VENDORS {
-        requests_have_no_secret(vendor, &agent.take(vendor));
+        let requests = agent.take(vendor);
+        requests_have_no_secret(vendor, &requests);
+        requests_have_their_keys(vendor, &requests);
     }
 }
 
@@ -120,10 +156,11 @@ fn heard(agent: &Talkative, vendor: &str) -> Vec<&'static str> {
 }
 
 /// Every place, those of inputs, those of outputs, and the texts of errors.
-const EVERYTHING: &str = "QUESTION PROMPT ANSWER ARGUMENT RESULT QUERY DOCUMENT ACTION MISHAP FAILURE";
+const EVERYTHING: &str =
+    "QUESTION PROMPT ANSWER ARGUMENT RESULT QUERY DOCUMENT ACTION MISHAP REFUSAL LOST FAILURE";
 /// Datadog has no place for what an agent says it will do.
-const BUT_ACTIONS: &str = "QUESTION PROMPT ANSWER ARGUMENT RESULT QUERY DOCUMENT MISHAP FAILURE";
-const ERRORS: &str = "MISHAP FAILURE";
+const BUT_ACTIONS: &str = "QUESTION PROMPT ANSWER ARGUMENT RESULT QUERY DOCUMENT MISHAP REFUSAL LOST FAILURE";
+const ERRORS: &str = "MISHAP REFUSAL LOST FAILURE";
 const NOTHING: &str = "";
 
 /// Variables, and what then comes to Datadog, LangSmith, OTLP and Sentry.
@@ -139,7 +176,7 @@ const CASES: [Case; 6] = [
             ("SENTRY_SEND_DEFAULT_PII", "true"),
             ("LANGSMITH_HIDE_INPUTS", "true"),
         ],
-        [BUT_ACTIONS, "ANSWER RESULT DOCUMENT MISHAP FAILURE", EVERYTHING, EVERYTHING],
+        [BUT_ACTIONS, "ANSWER RESULT DOCUMENT MISHAP REFUSAL LOST FAILURE", EVERYTHING, EVERYTHING],
     ),
     (
         &[
@@ -148,7 +185,7 @@ const CASES: [Case; 6] = [
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
             ("CHARM_OTLP_OPENINFERENCE", "true"),
         ],
-        [BUT_ACTIONS, "QUESTION PROMPT ARGUMENT QUERY MISHAP FAILURE", NOTHING, ERRORS],
+        [BUT_ACTIONS, "QUESTION PROMPT ARGUMENT QUERY MISHAP REFUSAL LOST FAILURE", NOTHING, ERRORS],
     ),
     // What the operator forbids, no convention of a vendor allows.
     (

@@ -23,6 +23,7 @@ enum Side {
 const RENAMED: &str = "deprecated name; the current one is sent";
 const CURRENT: &str = "current name of what the SDK still calls otherwise";
 const UNKNOWN: &str = "not told by agents";
+const NOT_CARRIED: &str = "not carried by the bridge";
 const PROCESS: &str = "describes the Python process, not the agent";
 const TOKENS: &str = "tokens are counted on the model's span alone";
 const FINDING: &str = "finds a run or a conversation";
@@ -56,7 +57,7 @@ const DIFFERENCES: &[(Side, &[&str], &str)] = &[
         ],
         CURRENT,
     ),
-    (Sdk, &["gen_ai.tool.definitions", "gen_ai.tool.description"], UNKNOWN),
+    (Sdk, &["gen_ai.tool.definitions", "gen_ai.tool.description"], NOT_CARRIED),
     (Sdk, &["process.runtime.name", "process.runtime.version", "thread.id", "thread.name"], PROCESS),
     (Sdk, &["server.address", "server_name"], MACHINE),
     (Ours, &["charm.run_id", "gen_ai.conversation.id", "tags"], FINDING),
