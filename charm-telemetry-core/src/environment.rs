@@ -42,9 +42,9 @@ impl Environment {
         self.variables.insert(name.into(), value.into());
     }
 
-    /// The value of a variable that is set, not empty, and UTF-8.
+    /// The value of a variable that is set, not blank, and UTF-8.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.variables.get(name)?.to_str().filter(|value| !value.is_empty())
+        self.variables.get(name)?.to_str().filter(|value| !value.trim().is_empty())
     }
 
     /// Every variable, sorted by name.
@@ -235,5 +235,33 @@ fn shorten(text: &str) -> String {
         text.to_owned()
     } else {
         text.chars().take(SHOWN).chain("...".chars()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: VariableDescriptor = VariableDescriptor {
+        names: &["NEW_KEY", "OLD_KEY"],
+        default: None,
+        required: true,
+        secret: true,
+        doc: "The key.",
+    };
+    static VARIABLE: VariableDescriptor = KEY;
+
+    #[test]
+    fn a_blank_value_is_none_and_the_next_name_counts() {
+        for blank in ["", " ", "\t\r\n"] {
+            let environment = Environment::from_pairs([("NEW_KEY", blank), ("OLD_KEY", " key ")]);
+            let mut reader = EnvironmentReader::new(&environment);
+            let got = reader.required(&VARIABLE, |text| Ok(text.to_owned()));
+            assert_eq!(got.as_deref(), Some(" key "), "{blank:?}: and nothing is cut off");
+            let environment = Environment::from_pairs([("NEW_KEY", blank)]);
+            let mut reader = EnvironmentReader::new(&environment);
+            assert_eq!(reader.required(&VARIABLE, |text| Ok(text.to_owned())), None);
+            assert!(reader.into_problems()[0].missing, "{blank:?}");
+        }
     }
 }

@@ -27,7 +27,8 @@ use crate::sbom;
 /// fixes the versions.
 ///
 /// # Errors
-/// [`ImageError`]; nothing is left half-written, and nothing published.
+/// [`ImageError`]. Nothing is left half-written. Outputs come one after the other, files first and registries last: what
+/// was written, loaded or pushed before one that fails stays.
 pub fn build(request: &ImageRequest, progress: &Progress) -> Result<ImageReport, ImageError> {
     let started = Instant::now();
     request.check()?;

@@ -265,36 +265,4 @@ fn pairs(option: &str, texts: &[String]) -> Result<BTreeMap<String, String>, Req
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Cli, entrypoint};
-    use clap::{CommandFactory as _, Parser as _};
-
-    #[test]
-    fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn an_entry_point_is_words_or_a_list_and_never_half_a_quote() {
-        assert_eq!(entrypoint("tini  --").unwrap(), ["tini", "--"]);
-        assert_eq!(entrypoint("").unwrap(), [""; 0]);
-        assert_eq!(entrypoint(r#"["sh", "-c", "exec 'x'"]"#).unwrap(), ["sh", "-c", "exec 'x'"]);
-        let way_out = r#"write a list in JSON, as `--entrypoint '["sh", "-c", "exec x"]'`"#;
-        for text in [r#"sh -c "exec x""#, "sh -c 'exec x'", r"sh -c exec\ x", r#"["sh", 1]"#, "[sh]"] {
-            let error = entrypoint(text).unwrap_err().to_string();
-            assert!(
-                error.starts_with(&format!("`--entrypoint {text}` ")) && error.ends_with(way_out),
-                "{error}"
-            );
-        }
-    }
-
-    #[test]
-    fn who_only_wants_to_read_the_crate_hears_that_nothing_else_is_done() {
-        assert!(Cli::try_parse_from(["image", "--generate-only", "--tag", "a:1"]).is_ok());
-        for other in ["--output=oci:a", "--load", "--push", "--json", "--print-digest"] {
-            let error = Cli::try_parse_from(["image", "--generate-only", other]).unwrap_err().to_string();
-            assert!(error.contains("'--generate-only' cannot be used with"), "{error}");
-        }
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@ import json
 import pathlib
 
 STORY = json.loads(pathlib.Path(__file__).with_name("story.json").read_text())
+SEARCH = STORY["search"]
 FIRST, ANSWER, CALLS = STORY["first"], STORY["answer"], STORY["first"]["calls"]
 INPUTS = {"input": STORY["question"], "thread_id": STORY["thread"]}
 FAILING_INPUTS = {"input": STORY["failing_question"], "thread_id": STORY["thread"]}
@@ -19,6 +20,13 @@ def get_alerts(city):
 
 
 TOOLS = (get_weather, get_alerts)
+
+
+def search(query):
+    return [
+        {"page_content": one["text"], "metadata": {"source": one["name"], "score": one["score"]}, "id": one["id"]}
+        for one in SEARCH["found"]
+    ]
 
 
 def call_model(question):

@@ -5,7 +5,7 @@ import time
 
 from ddtrace.llmobs import LLMObs
 
-from story import ANSWER, CALLS, FAILING_INPUTS, FIRST, FIRST_TEXT, INPUTS, STORY, TOOLS, call_model
+from story import ANSWER, CALLS, FAILING_INPUTS, FIRST, FIRST_TEXT, INPUTS, SEARCH, STORY, TOOLS, call_model
 
 
 def asked(question):
@@ -36,6 +36,8 @@ MADE = [
 
 def good():
     with LLMObs.agent(name=STORY["agent"], session_id=STORY["thread"]):
+        with LLMObs.retrieval(name=SEARCH["name"]):
+            LLMObs.annotate(input_data=SEARCH["query"], output_data=SEARCH["found"])
         messages = asked(STORY["question"])
         with model_call():
             began = time.monotonic()

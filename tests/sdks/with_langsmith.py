@@ -2,7 +2,7 @@
 
 from langsmith import Client, get_current_run_tree, traceable
 
-from story import ANSWER, CALLS, FAILING_INPUTS, FIRST, FIRST_TEXT, INPUTS, STORY, TOOLS, call_model
+from story import ANSWER, CALLS, FAILING_INPUTS, FIRST, FIRST_TEXT, INPUTS, SEARCH, STORY, TOOLS, call_model, search
 
 METADATA = {
     "ls_provider": STORY["provider"],
@@ -43,6 +43,7 @@ def invoke(messages):
     return {"role": "assistant", "content": ANSWER["text"], "usage_metadata": usage(ANSWER["usage"])}
 
 
+look_up = traceable(search, run_type="retriever", name=SEARCH["name"])
 ACTS = [traceable(act, run_type="tool", name=act.__name__) for act in TOOLS]
 
 
@@ -50,6 +51,7 @@ def agent(input, thread_id):
     messages = asked(input)
     if input == STORY["failing_question"]:
         return invoke(messages)["content"]
+    look_up(SEARCH["query"])
     pieces = list(stream(messages))
     messages = messages + [{"role": "assistant", "content": "".join(pieces), "tool_calls": CALLS}]
     for call, act in zip(CALLS, ACTS):

@@ -12,7 +12,7 @@ import sentry_sdk
 from sentry_sdk.consts import SPANDATA
 from sentry_sdk.integrations.stdlib import StdlibIntegration
 
-from story import ANSWER, CALLS, FAILING_INPUTS, FIRST, FIRST_TEXT, INPUTS, STORY, TOOLS, call_model
+from story import ANSWER, CALLS, FAILING_INPUTS, FIRST, FIRST_TEXT, INPUTS, SEARCH, STORY, TOOLS, call_model, search
 
 STREAM = sys.argv[1] == "stream"
 sentry_sdk.init(
@@ -26,18 +26,23 @@ sentry_sdk.init(
 
 
 @contextlib.contextmanager
-def span(operation, what, root=False):
-    op, name = "gen_ai." + operation, "%s %s" % (operation, what)
+def span(operation, what, root=False, op=None):
+    op, name = op or "gen_ai." + operation, "%s %s" % (operation, what)
     if STREAM:
         top = {"parent_span": None} if root else {}
         with sentry_sdk.traces.start_span(name=name, attributes={"sentry.op": op}, **top) as made:
-            put(made, SPANDATA.GEN_AI_OPERATION_NAME, operation)
+            named(made, op, operation)
             yield made
     else:
         start = sentry_sdk.start_transaction if root else sentry_sdk.start_span
         with start(op=op, name=name) as made:
-            put(made, SPANDATA.GEN_AI_OPERATION_NAME, operation)
+            named(made, op, operation)
             yield made
+
+
+def named(made, op, operation):
+    if op.startswith("gen_ai."):
+        put(made, SPANDATA.GEN_AI_OPERATION_NAME, operation)
 
 
 def put(made, key, value):
@@ -67,8 +72,10 @@ def model_call(messages):
         yield made
 
 
-def answered(made, message, usage, first=None):
+def answered(made, message, told, first=None):
+    usage = told["usage"]
     put(made, SPANDATA.GEN_AI_RESPONSE_MODEL, STORY["model"])
+    put(made, SPANDATA.GEN_AI_RESPONSE_FINISH_REASONS, told["finish_reason"])
     put(made, SPANDATA.GEN_AI_RESPONSE_STREAMING, first is not None)
     if first is not None:
         put(made, SPANDATA.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK, first)
@@ -89,11 +96,15 @@ def good():
         about(run)
         messages = [text("user", STORY["question"])]
         put(run, SPANDATA.GEN_AI_INPUT_MESSAGES, messages)
+        with span("retrieve", SEARCH["name"], op="retrieval") as made:
+            about(made)
+            put(made, "gen_ai.retrieval.query.text", SEARCH["query"])
+            put(made, "gen_ai.retrieval.documents", search(SEARCH["query"]))
         with model_call(messages) as made:
             began = time.monotonic()
             said = text("assistant", FIRST_TEXT)
             said["parts"] += MADE
-            answered(made, said, FIRST["usage"], time.monotonic() - began)
+            answered(made, said, FIRST, time.monotonic() - began)
         messages = messages + [said]
         for call, act in zip(CALLS, TOOLS):
             try:
@@ -113,7 +124,7 @@ def good():
             messages = messages + [{"role": "tool", "parts": [told]}]
         with model_call(messages) as made:
             said = text("assistant", ANSWER["text"])
-            answered(made, said, ANSWER["usage"])
+            answered(made, said, ANSWER)
         put(run, SPANDATA.GEN_AI_OUTPUT_MESSAGES, [said])
 
 

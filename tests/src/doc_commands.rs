@@ -21,7 +21,7 @@ pub struct DocCommand {
 const ELSEWHERE: &[(&str, &str)] = &[
     ("git clone ", "needs the network"),
     ("cd ", "goes to where the tests are already"),
-    ("cargo xtask ", "is how the tests are started, or one of the gates beside them"),
+    ("cargo xtask ", "the tests of the tasks look whether it is understood, and those of images build some"),
     ("cargo test", "the tests of the workspace are running already"),
     ("cargo build", "the workspace is built already"),
     ("cargo new ", "the examples are in the workspace, and are built and tested there"),

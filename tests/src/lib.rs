@@ -5,10 +5,12 @@
 pub mod binaries;
 pub mod conformance;
 pub mod doc_commands;
+pub mod envelope;
 pub mod image;
 pub mod process;
 pub mod python_tool;
 pub mod receivers;
+pub mod relay;
 pub mod requires;
 pub mod talkative;
 pub mod trees;

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use charm_telemetry_core::DropReason;
 use charm_telemetry_tests::doc_commands::{DocCommand, commands, documents};
 use charm_telemetry_tests::requires::{self, Venv};
 use charm_telemetry_tests::{binaries, process, workspace};
@@ -72,4 +73,19 @@ fn the_readme_has_the_two_commands_that_everything_begins_with() {
     for start in ["cargo run --release -p charm-runner -- run examples/agents/hello", "cargo xtask test"] {
         assert!(readme.iter().any(|command| command.line.starts_with(start)), "no `{start}`");
     }
+}
+
+#[test]
+fn every_reason_for_a_loss_stands_in_a_table_with_what_happened_and_the_way_out() {
+    let text = std::fs::read_to_string(workspace::root().join("docs/delivery.md")).unwrap();
+    let (_, after) = text.split_once("## Every reason for a loss").unwrap();
+    let tables = after.split("\n## ").next().unwrap();
+    for reason in DropReason::ALL {
+        let row = format!("| `{reason}` | ");
+        assert!(tables.lines().any(|line| line.starts_with(&row)), "no row for `{reason}`");
+    }
+    let rows = tables.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let unknown: Vec<_> =
+        rows.filter(|row| !DropReason::ALL.iter().any(|reason| reason.name() == *row)).collect();
+    assert_eq!(unknown, [""; 0], "rows of no reason");
 }

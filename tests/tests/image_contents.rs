@@ -40,6 +40,11 @@ fn on_nothing_there_is_the_runner_under_two_names_and_a_list_of_what_is_in_it() 
     assert_eq!(runner.keys().collect::<Vec<_>>(), RUNNER_FILES);
     let all_may_enter = |name: &&str| runner[*name].starts_with("drwxr-xr-x 0/0 ");
     assert!(RUNNER_FILES.iter().filter(|name| name.ends_with('/')).all(all_may_enter), "{runner:?}");
+    assert_eq!(
+        interpreter(&layout.file(1, "opt/charm/bin/charm-runner")),
+        None,
+        "it needs nothing of the system"
+    );
     let config = &layout.config["config"];
     assert_eq!(config["User"], "65532:65532");
     assert_eq!(config["Cmd"], json!(["charm", "run", "."]));
@@ -47,6 +52,27 @@ fn on_nothing_there_is_the_runner_under_two_names_and_a_list_of_what_is_in_it() 
         config["Env"][0],
         "PATH=/opt/charm/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     );
+}
+
+/// The loader that a program of 64 bits names, by the table of its segments; a static one names none.
+fn interpreter(program: &[u8]) -> Option<String> {
+    const PT_INTERP: u64 = 3;
+    let number = |at: usize, width: usize| {
+        let bytes = program[at..at + width].iter().rev();
+        bytes.fold(0, |number: u64, byte| number << 8 | u64::from(*byte))
+    };
+    let place = |at: usize, width: usize| usize::try_from(number(at, width)).unwrap();
+    assert_eq!(&program[..6], b"\x7fELF\x02\x01", "a program of 64 bits, little end first");
+    let (table, width, count) = (place(0x20, 8), place(0x36, 2), place(0x38, 2));
+    let at = (0..count).map(|entry| table + entry * width).find(|at| number(*at, 4) == PT_INTERP)?;
+    let (from, length) = (place(at + 8, 8), place(at + 32, 8));
+    Some(String::from_utf8_lossy(&program[from..from + length - 1]).into_owned())
+}
+
+#[test]
+fn a_program_that_needs_a_loader_is_told_from_one_that_does_not() {
+    let tool = fs::read(std::env::current_exe().unwrap()).unwrap();
+    assert!(interpreter(&tool).is_some_and(|loader| loader.starts_with("/lib")), "this test is one");
 }
 
 const RUNNER_FILES: [&str; 7] = [

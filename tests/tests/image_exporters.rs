@@ -65,6 +65,16 @@ fn a_crate_of_a_folder_is_compiled_in() {
 }
 
 #[test]
+fn a_crate_whose_library_has_another_name_is_compiled_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let mine = ExporterCrate::sound(folder.path(), "test-exporter", "counter");
+    mine.replace("Cargo.toml", "[dependencies]", "[lib]\nname = \"other_name\"\n\n[dependencies]");
+    let report = build(&["--with", &mine.with()], &[]).json();
+    let expected = json!([{ "name": "counter", "crate": "test-exporter", "version": "0.3.1" }]);
+    assert_eq!(report["exporters"], expected);
+}
+
+#[test]
 fn a_crate_that_knows_its_neighbour_by_path_is_compiled_in() {
     let folder = tempfile::tempdir().unwrap();
     let helper =
@@ -84,12 +94,42 @@ fn a_crate_that_knows_its_neighbour_by_path_is_compiled_in() {
 fn a_crate_of_a_registry_is_compiled_in() {
     let folder = tempfile::tempdir().unwrap();
     let published = ExporterCrate::sound(folder.path(), "test-published-exporter", "published");
-    let registry = CrateRegistry::with(&published);
+    let registry = CrateRegistry::with(&published, &["0.3.1"]);
     let index = registry.index();
     let args = ["--with", "test-published-exporter@0.3.1", "--registry", "loopback"];
     let report = build(&args, &[("CARGO_REGISTRIES_LOOPBACK_INDEX", index.as_str())]).json();
     let expected = json!([{ "name": "published", "crate": "test-published-exporter", "version": "0.3.1" }]);
     assert_eq!(report["exporters"], expected);
+}
+
+#[test]
+fn a_crate_of_a_registry_is_the_newest_the_newest_that_fits_or_exactly_the_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let published = ExporterCrate::sound(folder.path(), "test-published-exporter", "published");
+    let registry = CrateRegistry::with(&published, &["0.3.1", "0.3.2", "0.4.0"]);
+    let index = registry.index();
+    let generated = |with: &str, more: &[&str]| {
+        let args = ["--with", with, "--registry", "loopback", "--generate-only"];
+        let env = [("CARGO_REGISTRIES_LOOPBACK_INDEX", index.as_str())];
+        let said = image(args.iter().chain(more), &env);
+        assert!(said.success, "{}", said.stderr);
+        let lock = fs::read_to_string(std::path::Path::new(said.stdout.trim()).join("Cargo.lock")).unwrap();
+        let at =
+            lock.split("name = \"test-published-exporter\"\nversion = \"").nth(1).expect("it is in there");
+        at.split('"').next().unwrap().to_owned()
+    };
+    for (with, expected) in [
+        ("test-published-exporter", "0.4.0"),
+        ("test-published-exporter@0.3", "0.3.2"),
+        ("test-published-exporter@0.3.1", "0.3.1"),
+        ("test-published-exporter@^0.3.1", "0.3.2"),
+    ] {
+        assert_eq!(generated(with, &[]), expected, "{with}");
+    }
+    let lock = folder.path().join("image.lock").display().to_string();
+    let with_lock = ["--lock", &lock];
+    assert_eq!(generated("test-published-exporter@0.3.1", &with_lock), "0.3.1");
+    assert_eq!(generated("test-published-exporter", &with_lock), "0.3.1", "what a lock file says stays");
 }
 
 #[test]
@@ -173,7 +213,20 @@ fn a_wrong_wish_is_refused_before_anything_is_compiled() {
     let twice = mine.with();
     let wrong_name = format!("other={}", mine.folder.display());
     let a_file = format!("{}/Cargo.toml", mine.with());
+    let program = ExporterCrate::sound(folder.path(), "test-program", "program");
+    fs::rename(program.folder.join("src/lib.rs"), program.folder.join("src/main.rs")).unwrap();
+    let program = program.with();
+    fs::write(folder.path().join("Cargo.toml"), "[workspace]\nmembers = [\"test-*\"]\n").unwrap();
+    let virtual_one = format!("all={}", folder.path().display());
     for (args, expected) in [
+        (
+            vec!["--with", &program],
+            "`--with test-program`: that crate has no library; an exporter is a library",
+        ),
+        (
+            vec!["--with", &virtual_one],
+            "that folder holds no package; name the folder of the crate's `Cargo.toml`",
+        ),
         (vec!["--with", "absent=/nonexistent"], "`--with absent=/nonexistent`: there is no such folder"),
         (vec!["--with", &a_file], "there is no such folder; name the folder of the crate's `Cargo.toml`"),
         (vec!["--with", &twice, "--with", &twice], "`--with test-exporter` is given twice"),
@@ -191,6 +244,12 @@ fn a_wrong_wish_is_refused_before_anything_is_compiled() {
         let said = build(&args, &[]);
         assert!(said.error().contains(expected), "{args:?}: {}", said.error());
         assert!(!said.stderr.contains("Compiling"), "{args:?}");
+    }
+    for epoch in ["yesterday", "-1", "1.5", "253402300800"] {
+        let said = build(&[], &[("SOURCE_DATE_EPOCH", epoch)]);
+        let expected =
+            format!("SOURCE_DATE_EPOCH is `{epoch}`; set it to whole seconds since 1970, as `git log");
+        assert!(said.error().starts_with(&expected), "{}", said.error());
     }
 }
 

@@ -3,24 +3,16 @@
 //! Rule: the payloads are the files that the exporter's own tests compare with what it sends; and the judge has to find
 //! fault with one that is wrong, or its silence means nothing.
 
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
-use charm_telemetry_tests::{python_tool, requires, workspace};
+use charm_telemetry_core::testing::{MemoryWriter, ReceiverDouble};
+use charm_telemetry_core::{Environment, LlmEnd, LlmStart, Manager, TokenUsage};
+use charm_telemetry_sentry as _;
+use charm_telemetry_tests::relay::{Judged, Relay, ask};
+use charm_telemetry_tests::talkative::Talkative;
+use charm_telemetry_tests::{envelope, python_tool, workspace};
 use serde_json::{Value, json};
-
-/// Reads a payload on stdin, writes what the normaliser says of it.
-const JUDGE: &str = r#"
-import json, sys
-from sentry_relay.exceptions import RelayError
-from sentry_relay.processing import StoreNormalizer
-normalizer = StoreNormalizer(project_id=1, protocol_version="7", client="charm/1", enable_trimming=True)
-try:
-    print(json.dumps(normalizer.normalize_event(json.load(sys.stdin))))
-except RelayError as error:
-    print(json.dumps({"errors": [str(error)]}))
-"#;
 
 /// Reads the attributes of a span on stdin, writes what Sentry's conventions have against them.
 const CONVENTIONS: &str = r#"
@@ -38,27 +30,6 @@ for name, attribute in attributes.items():
 print(json.dumps(faults))
 "#;
 
-/// What the normaliser makes of a payload.
-fn judge(python: &requires::Venv, payload: &Value) -> Value {
-    ask(&python.program("python3"), JUDGE, payload)
-}
-
-/// What a program makes of JSON.
-fn ask(python: &Path, program: &str, payload: &Value) -> Value {
-    let mut process = Command::new(python)
-        .args(["-c", program])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("python starts");
-    let mut stdin = process.stdin.take().expect("it is piped");
-    stdin.write_all(payload.to_string().as_bytes()).expect("python reads");
-    drop(stdin);
-    let output = process.wait_with_output().expect("python ends");
-    assert!(output.status.success(), "the judge has printed why");
-    serde_json::from_slice(&output.stdout).expect("it writes JSON")
-}
-
 fn payload(name: &str) -> Value {
     let file = workspace::root().join(format!("exporters/sentry/tests/data/{name}.json"));
     let text = std::fs::read(&file).expect("the exporter's tests have made it");
@@ -66,76 +37,154 @@ fn payload(name: &str) -> Value {
     envelope["items"][0]["payload"].take()
 }
 
-fn is_clean(judged: &Value) -> bool {
-    judged.get("errors").is_none_or(Value::is_null) && judged.get("_meta").is_none_or(Value::is_null)
+#[track_caller]
+fn assert_clean(judged: &Judged) {
+    assert!(judged.faults.is_empty(), "{:#?} in {:#}", judged.faults, judged.payload);
 }
 
 #[test]
 fn sentry_s_normaliser_changes_nothing_in_a_transaction_and_knows_agents_models_and_tools() {
-    let Some(python) = requires::python_module("sentry_relay") else { return };
-    let judged = judge(&python, &payload("transaction"));
-    assert!(is_clean(&judged), "{judged:#}");
-    assert_eq!(judged["contexts"]["trace"]["data"]["gen_ai.operation.type"], "agent");
-    let spans = judged["spans"].as_array().expect("it has spans");
+    let Some(relay) = Relay::find() else { return };
+    let judged = relay.judge(&payload("transaction"));
+    assert_clean(&judged);
+    assert_eq!(judged.payload["contexts"]["trace"]["data"]["gen_ai.operation.type"], "agent");
+    let spans = judged.payload["spans"].as_array().expect("it has spans");
     let types: Vec<_> = spans.iter().map(|span| &span["data"]["gen_ai.operation.type"]).collect();
     assert_eq!(types, [&json!("ai_client"), &json!("tool"), &Value::Null], "a search is no call of a model");
 }
 
 #[test]
+fn sentry_s_normaliser_changes_nothing_in_a_transaction_with_every_status() {
+    let Some(relay) = Relay::find() else { return };
+    let transaction = payload("transaction_statuses");
+    let spans = transaction["spans"].as_array().expect("it has spans").iter();
+    let statuses: BTreeSet<_> = spans.filter_map(|span| span["status"].as_str()).collect();
+    assert_eq!(statuses, BTreeSet::from(["aborted", "cancelled", "internal_error", "ok"]));
+    assert_clean(&relay.judge(&transaction));
+}
+
+#[test]
 fn sentry_s_normaliser_changes_nothing_in_an_event() {
-    let Some(python) = requires::python_module("sentry_relay") else { return };
-    let judged = judge(&python, &payload("event"));
-    assert!(is_clean(&judged), "{judged:#}");
-    assert_eq!(judged["exception"]["values"][0]["mechanism"]["handled"], true);
+    let Some(relay) = Relay::find() else { return };
+    let judged = relay.judge(&payload("event"));
+    assert_clean(&judged);
+    assert_eq!(judged.payload["exception"]["values"][0]["mechanism"]["handled"], true);
 }
 
 #[test]
 fn sentry_s_normaliser_changes_nothing_in_the_frames_and_causes_of_an_event() {
-    let Some(python) = requires::python_module("sentry_relay") else { return };
+    let Some(relay) = Relay::find() else { return };
     let payload = payload("event_traceback");
-    let judged = judge(&python, &payload);
-    assert!(is_clean(&judged), "{judged:#}");
-    let values = |payload: &Value| payload["exception"]["values"].as_array().expect("it has some").clone();
-    assert_eq!(values(&judged).len(), values(&payload).len());
-    for (sent, taken) in values(&payload).iter().zip(values(&judged)) {
-        assert_eq!(sent["stacktrace"]["frames"], taken["stacktrace"]["frames"]);
-        assert_eq!(sent["mechanism"], taken["mechanism"]);
-    }
+    assert_clean(&relay.judge(&payload));
     let mut too_many = payload;
     let last = too_many["exception"]["values"].as_array_mut().and_then(|values| values.last_mut());
     let frames = last.and_then(|last| last["stacktrace"]["frames"].as_array_mut()).expect("it has frames");
     *frames = vec![frames[0].clone(); 251];
-    assert!(!is_clean(&judge(&python, &too_many)), "it takes 250");
+    assert!(!relay.judge(&too_many).faults.is_empty(), "it takes 250");
+}
+
+type Change = fn(&mut Value);
+
+/// Changes of a right payload, each of which the normaliser has to find fault with.
+#[track_caller]
+fn finds_fault_with(relay: &Relay, payload: &Value, changes: &[Change]) {
+    let changed = changes.iter().map(|change| {
+        let mut payload = payload.clone();
+        change(&mut payload);
+        payload
+    });
+    let changed: Vec<_> = changed.collect();
+    for (number, judged) in relay.judge_all(&changed).iter().enumerate() {
+        assert!(!judged.faults.is_empty(), "change {number} passes: {:#}", judged.payload);
+    }
+}
+
+/// Wrong in a transaction and in an event.
+const WRONG_IN_BOTH: [Change; 13] = [
+    |payload| payload["platform"] = json!("rust"),
+    |payload| payload["environment"] = json!("a/b"),
+    |payload| payload["release"] = json!("a\nb"),
+    |payload| payload["release"] = json!("a/b"),
+    |payload| payload["event_id"] = json!("short"),
+    |payload| payload["level"] = json!("severe"),
+    |payload| payload["transaction"] = json!("x".repeat(300)),
+    |payload| payload["tags"]["tool"] = json!("a\nb"),
+    |payload| payload["tags"]["tool"] = json!("x".repeat(201)),
+    |payload| payload["tags"]["x".repeat(201)] = json!("long"),
+    |payload| payload["contexts"]["trace"]["trace_id"] = json!("0".repeat(32)),
+    |payload| payload["contexts"]["trace"]["parent_span_id"] = json!("short"),
+    |payload| payload["contexts"]["trace"]["status"] = json!("error"),
+];
+
+#[test]
+fn sentry_s_normaliser_finds_fault_with_what_is_wrong_in_a_transaction() {
+    let Some(relay) = Relay::find() else { return };
+    let transaction = payload("transaction");
+    finds_fault_with(&relay, &transaction, &WRONG_IN_BOTH);
+    let changes: [Change; 13] = [
+        |payload| payload["contexts"]["trace"]["trace_id"] = Value::Null,
+        |payload| payload["contexts"]["trace"]["span_id"] = json!("0".repeat(16)),
+        |payload| payload["start_timestamp"] = Value::Null,
+        |payload| payload["start_timestamp"] = json!(payload["timestamp"].as_f64().expect("a time") + 1.0),
+        |payload| payload["spans"][0]["status"] = json!("okay"),
+        |payload| payload["spans"][0]["status"] = json!("error"),
+        |payload| payload["spans"][0]["start_timestamp"] = Value::Null,
+        |payload| {
+            payload["spans"][0]["timestamp"] =
+                json!(payload["start_timestamp"].as_f64().expect("a time") - 1.0)
+        },
+        |payload| payload["spans"][0]["span_id"] = Value::Null,
+        |payload| payload["spans"][0]["span_id"] = json!("0".repeat(16)),
+        |payload| payload["spans"][0]["trace_id"] = json!("0".repeat(32)),
+        |payload| payload["spans"][0]["trace_id"] = Value::Null,
+        |payload| payload["spans"][0]["parent_span_id"] = json!("short"),
+    ];
+    finds_fault_with(&relay, &transaction, &changes);
 }
 
 #[test]
-fn sentry_s_normaliser_finds_fault_with_what_is_wrong() {
-    type Change = fn(&mut Value);
-    let Some(python) = requires::python_module("sentry_relay") else { return };
-    let changes: [Change; 5] = [
-        |payload| payload["spans"][0]["status"] = json!("okay"),
-        |payload| payload["platform"] = json!("rust"),
-        |payload| payload["environment"] = json!("a/b"),
-        |payload| payload["contexts"]["trace"]["trace_id"] = Value::Null,
-        |payload| payload["transaction"] = json!("x".repeat(300)),
+fn sentry_s_normaliser_finds_fault_with_what_is_wrong_in_an_event() {
+    let Some(relay) = Relay::find() else { return };
+    let event = payload("event");
+    finds_fault_with(&relay, &event, &WRONG_IN_BOTH);
+    let changes: [Change; 4] = [
+        |payload| payload["exception"]["values"][0]["mechanism"] = json!({ "handled": true }),
+        |payload| {
+            let exception = payload["exception"]["values"][0].as_object_mut().expect("there is one");
+            exception.retain(|name, _| !["type", "value"].contains(&name.as_str()));
+        },
+        |payload| payload["exception"]["values"][0]["value"] = json!("x".repeat(9000)),
+        |payload| payload["extra"] = json!({ "traceback": "x".repeat(17_000) }),
     ];
-    for (number, change) in changes.iter().enumerate() {
-        let mut payload = payload("transaction");
-        change(&mut payload);
-        let judged = judge(&python, &payload);
-        assert!(!is_clean(&judged), "change {number} passes: {judged:#}");
+    finds_fault_with(&relay, &event, &changes);
+}
+
+#[test]
+fn sentry_s_normaliser_finds_fault_with_times_that_are_too_early_or_too_late() {
+    const DAY: f64 = 24.0 * 3600.0;
+    let Some(relay) = Relay::find() else { return };
+    for name in ["transaction", "event"] {
+        let payload = payload(name);
+        let end = payload["timestamp"].as_f64().expect("it has an end");
+        for received in [end - 50.0, end + 29.0 * DAY] {
+            assert_clean(&relay.judge_at(&payload, received));
+        }
+        for received in [end - 70.0, end + 31.0 * DAY] {
+            assert!(!relay.judge_at(&payload, received).faults.is_empty(), "{name}, {received} and {end}");
+        }
     }
 }
 
 #[test]
 fn sentry_s_normaliser_takes_away_the_tags_that_the_exporter_leaves_out_and_refuses_an_empty_one() {
-    let Some(python) = requires::python_module("sentry_relay") else { return };
+    let Some(relay) = Relay::find() else { return };
     let with_tag = |key: &str, value: &str| {
         let mut payload = payload("transaction");
         payload["tags"][key] = json!(value);
-        let judged = judge(&python, &payload);
-        let tags = judged["tags"].as_array().expect("it has tags").clone();
-        (tags.iter().any(|tag| tag[0] == key && tag[1] == value), is_clean(&judged))
+        let judged = relay.judge(&payload);
+        let tags = judged.payload["tags"].as_array().expect("it has tags").clone();
+        let no_word = judged.payload["errors"].is_null() && judged.payload["_meta"].is_null();
+        (tags.iter().any(|tag| tag[0] == key && tag[1] == value), no_word)
     };
     for key in ["release", "dist", "user", "filename", "function", "environment"] {
         assert_eq!(with_tag(key, "x"), (false, true), "{key} is gone without a word");
@@ -169,8 +218,10 @@ fn as_transaction(spans: &[Value]) -> Value {
     };
     let (roots, others): (Vec<_>, Vec<_>) = spans.iter().partition(|span| span["is_segment"] == true);
     let root = classic(roots.first().expect("there is a root"));
+    // The bound of a transaction's name; that of a span has none.
+    let name: String = root["description"].as_str().unwrap_or_default().chars().take(200).collect();
     json!({
-        "type": "transaction", "event_id": "0".repeat(31) + "1", "transaction": root["description"],
+        "type": "transaction", "event_id": "0".repeat(31) + "1", "transaction": name,
         "start_timestamp": root["start_timestamp"], "timestamp": root["timestamp"],
         "platform": root["data"]["sentry.platform"], "release": root["data"]["sentry.release"],
         "environment": root["data"]["sentry.environment"],
@@ -184,15 +235,14 @@ fn as_transaction(spans: &[Value]) -> Value {
 
 #[test]
 fn sentry_s_normaliser_takes_what_spans_of_the_second_version_say_and_knows_agents_models_and_tools() {
-    type Change = fn(&mut Value);
-    let Some(python) = requires::python_module("sentry_relay") else { return };
-    let judged = judge(&python, &as_transaction(&spans()));
-    assert!(is_clean(&judged), "{judged:#}");
+    let Some(relay) = Relay::find() else { return };
+    let judged = relay.judge(&as_transaction(&spans()));
+    assert_clean(&judged);
     let types = spans().into_iter().map(|span| {
         let of = |span: &Value| span["data"]["gen_ai.operation.type"].clone();
-        let others = judged["spans"].as_array().expect("it has spans").iter();
+        let others = judged.payload["spans"].as_array().expect("it has spans").iter();
         let mut found = others.filter(|other| other["span_id"] == span["span_id"]).map(of);
-        found.next().unwrap_or_else(|| of(&judged["contexts"]["trace"]))
+        found.next().unwrap_or_else(|| of(&judged.payload["contexts"]["trace"]))
     });
     assert_eq!(types.collect::<Vec<_>>(), expected_types());
     let changes: [Change; 4] = [
@@ -204,8 +254,8 @@ fn sentry_s_normaliser_takes_what_spans_of_the_second_version_say_and_knows_agen
     for (number, change) in changes.iter().enumerate() {
         let mut spans = spans();
         spans.iter_mut().for_each(change);
-        let judged = judge(&python, &as_transaction(&spans));
-        assert!(!is_clean(&judged), "change {number} passes: {judged:#}");
+        let judged = relay.judge(&as_transaction(&spans));
+        assert!(!judged.faults.is_empty(), "change {number} passes: {:#}", judged.payload);
     }
 }
 
@@ -245,4 +295,87 @@ fn sentry_s_conventions_know_each_attribute_of_a_span_of_the_second_version_its_
     });
     let faults = ask(&python, CONVENTIONS, &wrong);
     assert_eq!(faults.as_array().map(Vec::len), Some(3), "{faults:#}");
+}
+
+/// A run with all that is odd: names that are too long, failures of all kinds, a call that nobody ends.
+fn odd_run(manager: &Manager) {
+    let run = manager.start_run(&json!({ "input": "hm?" }));
+    let mut llm = run.llm_call(LlmStart::new("m".repeat(300)).provider("openai").input(&"hm?"));
+    llm.token("well");
+    llm.finish(LlmEnd::new().usage(TokenUsage::new(10, 5)));
+    let stack =
+        "TypeError: no sky\n    at look (/app/sky.js:3:7)\n    at main (/app/node_modules/x/y.js:9:1)";
+    for error in [stack, "no class at all", "Traceback that is none", "", "ValueError: \n\n"] {
+        run.tool_call(&"tool \n".repeat(50), "hm").fail(error);
+    }
+    run.tool_call("", "hm").fail("weather.NoSky: no sky");
+    run.llm_call(LlmStart::new("m")).fail("RateLimitError: slow down");
+    run.retriever_call("almanac", "hm").fail("x".repeat(20_000));
+    run.tool_call("slow", "hm").let_go();
+    run.fail("RuntimeError: \u{2614} broke");
+}
+
+/// What Sentry is sent of that with these variables.
+fn sent(variables: &[(&str, &str)]) -> Vec<Vec<u8>> {
+    let receiver = ReceiverDouble::start();
+    let mut environment = Environment::from_pairs(variables.iter().copied());
+    environment.set("SENTRY_DSN", receiver.url("/42").replacen("http://", "http://public@", 1));
+    environment.set("CHARM_SPOOL_MAX_BYTES", "0");
+    environment.set("CHARM_AGENT_NAME", "weather bot ".repeat(30));
+    environment.set("CHARM_AGENT_VERSION", "1/2\n3");
+    environment.set("CHARM_TELEMETRY_TAGS", "team name=search,user=me,region=eu");
+    let builder = Manager::builder().environment(environment).stdout(MemoryWriter::new());
+    let manager = builder.activate("sentry").start().expect("everything is set");
+    odd_run(&manager);
+    let report = manager.shutdown(Duration::from_secs(30));
+    assert!(report.is_balanced(), "{report}");
+    receiver.take_requests().into_iter().map(|request| request.body).collect()
+}
+
+/// Everything of these envelopes that the normaliser can read, judged: how many there were.
+#[track_caller]
+fn judge_sent(relay: &Relay, bodies: &[Vec<u8>]) -> [Vec<Value>; 2] {
+    let of = |kind| envelope::payloads(bodies.iter().map(Vec::as_slice), kind);
+    let mut transactions = of("transaction");
+    let spans =
+        of("span").into_iter().flat_map(|payload| payload["items"].as_array().cloned().unwrap_or_default());
+    let spans: Vec<_> = spans.collect();
+    if !spans.is_empty() {
+        transactions.push(as_transaction(&spans));
+    }
+    let events = of("event");
+    for judged in relay.judge_all(&[transactions.clone(), events.clone()].concat()) {
+        assert_clean(&judged);
+    }
+    [transactions, events]
+}
+
+#[test]
+fn sentry_s_normaliser_changes_nothing_in_what_an_odd_run_sends() {
+    let Some(relay) = Relay::find() else { return };
+    for lifecycle in ["static", "stream"] {
+        for content in ["on", "off", "default"] {
+            let bodies = sent(&[("SENTRY_TRACE_LIFECYCLE", lifecycle), ("CHARM_TELEMETRY_CONTENT", content)]);
+            let [transactions, events] = judge_sent(&relay, &bodies);
+            assert_eq!((transactions.len(), events.len()), (1, 9), "{lifecycle} {content}");
+            let all = json!(events).to_string();
+            assert_eq!(all.contains("[content withheld]"), content == "off", "{all}");
+            assert_eq!(all.contains(r#""platform":"node""#), content != "off", "{all}");
+            assert_eq!(all.contains(r#""traceback":"Traceback that is none"#), content != "off", "{all}");
+        }
+    }
+}
+
+#[test]
+fn sentry_s_normaliser_changes_nothing_in_what_the_runner_sends_of_a_run_that_fails() {
+    let Some(relay) = Relay::find() else { return };
+    let Some(agent) = Talkative::new() else { return };
+    for lifecycle in ["static", "stream"] {
+        let variables = [("SENTRY_TRACE_LIFECYCLE", lifecycle), ("CHARM_TELEMETRY_CONTENT", "on")];
+        let finished = agent.run("fail QUESTION", &variables);
+        assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+        let bodies: Vec<_> = agent.take("sentry").into_iter().map(|request| request.body).collect();
+        let [transactions, events] = judge_sent(&relay, &bodies);
+        assert_eq!((transactions.len(), events.len()), (1, 2), "the tool and the run");
+    }
 }

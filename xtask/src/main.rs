@@ -67,3 +67,32 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Cli, workspace};
+    use clap::Parser as _;
+    use std::path::PathBuf;
+
+    /// The lines of the guides that start a task. What follows `image` is looked at by the tests of that command.
+    fn lines() -> Vec<String> {
+        let root = workspace::root();
+        let guides = root.join("docs").read_dir().unwrap().map(|entry| entry.unwrap().path());
+        let others = ["README.md", "CONTRIBUTING.md"].map(|name| root.join(name));
+        let documents: Vec<PathBuf> = guides.filter(|path| path.is_file()).chain(others).collect();
+        let texts = documents.iter().map(|path| std::fs::read_to_string(path).unwrap().replace("\\\n", " "));
+        let line = |line: &str| line.trim().strip_prefix("$ cargo xtask ").map(str::to_owned);
+        texts.flat_map(|text| text.lines().filter_map(line).collect::<Vec<_>>()).collect()
+    }
+
+    #[test]
+    fn every_task_that_the_guides_name_is_understood() {
+        let lines = lines();
+        assert!(lines.iter().any(|line| line.starts_with("new-exporter ")), "{lines:?}");
+        for line in lines {
+            let typed = line.split("  # ").next().unwrap_or_default();
+            let cli = Cli::try_parse_from(["xtask"].into_iter().chain(typed.split_whitespace()));
+            assert_eq!(cli.err().map(|error| error.to_string()), None, "cargo xtask {line}");
+        }
+    }
+}

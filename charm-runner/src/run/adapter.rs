@@ -3,7 +3,7 @@
 //! Rule: an adapter only prepares a process; what the process says is the same business for all of them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -85,12 +85,13 @@ impl Adapter {
             Self::Python(adapter, entry_point) => (python(project, *adapter, entry_point, input)?, None),
             Self::Command(entry_point) => {
                 let file = InputFile::write(&project.folder, input, run)?;
-                (shell(entry_point, &file), Some(file))
+                let mut command = command_line(entry_point, Path::new("/bin/sh"));
+                command.env("CHARM_INPUT_FILE", file.path());
+                (command, Some(file))
             }
         };
         set_environment(&mut command, &project.environment);
-        // What the agent traces by itself joins the trace of its run.
-        command.env("TRACEPARENT", telemetry.traceparent_for(run, None).to_string());
+        join_trace(&mut command, run, telemetry);
         command
             .env("CHARM_RUN_ID", run.to_string())
             .env("PYTHONUNBUFFERED", "1")
@@ -105,6 +106,16 @@ impl Adapter {
         };
         Ok((spec, file))
     }
+}
+
+/// What the agent traces by itself joins the trace of its run.
+fn join_trace(command: &mut Command, run: RunId, telemetry: &TelemetrySettings) {
+    command.env("TRACEPARENT", telemetry.traceparent_for(run, None).to_string());
+    // One that came with no trace, or with a bad one, says nothing of this trace.
+    match telemetry.context.tracestate() {
+        Some(state) => command.env("TRACESTATE", state),
+        None => command.env_remove("TRACESTATE"),
+    };
 }
 
 fn python(project: &Project, adapter: PythonAdapter, entry_point: &str, input: &str) -> Result<Command> {
@@ -126,11 +137,27 @@ fn interpreter(project: &Project) -> PathBuf {
     own.and_then(|python| std::path::absolute(python).ok()).unwrap_or_else(|| "python3".into())
 }
 
-fn shell(entry_point: &str, file: &InputFile) -> Command {
-    let mut command = Command::new("/bin/sh");
-    command.arg("-c").arg(entry_point).env("CHARM_INPUT_FILE", file.path());
-    command
+/// Through the shell. Where there is none, as in an image that stands on nothing, a command of plain words is started by
+/// itself; one that needs a shell fails by the shell's name.
+fn command_line(entry_point: &str, shell: &Path) -> Command {
+    let mut words = entry_point.split_whitespace();
+    match words.next().filter(|first| !shell.exists() && !first.contains('=')) {
+        Some(program) if !entry_point.contains(SHELL_SIGNS) => {
+            let mut command = Command::new(program);
+            command.args(words);
+            command
+        }
+        _ => {
+            let mut command = Command::new(shell);
+            command.arg("-c").arg(entry_point);
+            command
+        }
+    }
 }
+
+/// What means something to a shell.
+const SHELL_SIGNS: [char; 20] =
+    ['|', '&', ';', '<', '>', '(', ')', '$', '`', '\\', '"', '\'', '*', '?', '[', ']', '#', '~', '{', '\n'];
 
 fn set_environment(command: &mut Command, environment: &Environment) {
     for (name, value) in environment.iter() {
@@ -152,5 +179,25 @@ fn unknown(kind: &str, place: Option<&AdapterName>) -> Problem {
     match place {
         Some(adapter) => problem.at(adapter.location.clone()),
         None => problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(entry_point: &str, shell: &str) -> Vec<String> {
+        let command = command_line(entry_point, Path::new(shell));
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        words.map(|word| word.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn a_command_of_plain_words_needs_no_shell() {
+        assert_eq!(words("./agent --city Oslo", "/bin/sh"), ["/bin/sh", "-c", "./agent --city Oslo"]);
+        assert_eq!(words("./agent --city Oslo", "/nonexistent/sh"), ["./agent", "--city", "Oslo"]);
+        for line in ["./agent | tee log", "A=1 ./agent", "./agent 'Oslo'", "./agent $CITY"] {
+            assert_eq!(words(line, "/nonexistent/sh"), ["/nonexistent/sh", "-c", line]);
+        }
     }
 }

@@ -122,6 +122,33 @@ def main(callbacks):
 }
 
 #[test]
+fn why_a_model_ended_is_in_its_message_wherever_the_provider_tells_it() {
+    let source = "
+def main(callbacks):
+    from langchain_core.outputs import ChatGeneration, LLMResult
+    h = callbacks[0]
+    def end(message, **besides):
+        h.on_llm_start({}, ['p'])
+        h.on_llm_end(LLMResult(generations=[[ChatGeneration(message=message, **besides)]]))
+    end(AIMessage('a', response_metadata={'stop_reason': 'end_turn'}))
+    end(AIMessage('b'), generation_info={'finish_reason': 'length'})
+    end(AIMessage('c'), generation_info={'other': 1})
+";
+    let start = |call| format!(r#"j:{{"call":"{call}","input":"p","type":"llm_start"}}"#);
+    let end = |call, output| format!(r#"j:{{"call":"{call}","output":{output},"type":"llm_end"}}"#);
+    let expected = [
+        start("h1"),
+        end("h1", r#"{"content":"a","finish_reason":"end_turn","role":"assistant"}"#),
+        start("h2"),
+        end("h2", r#"{"content":"b","finish_reason":"length","role":"assistant"}"#),
+        start("h3"),
+        end("h3", r#"{"content":"c","role":"assistant"}"#),
+        r#"j:{"result":{"output":null,"raw_type":"NoneType","status":"success"},"type":"result"}"#.to_owned(),
+    ];
+    tells(Python, source, &expected.each_ref().map(String::as_str));
+}
+
+#[test]
 fn tools_and_retrievers_know_the_call_they_happen_in() {
     let source = "
 class R(BaseRetriever):

@@ -32,35 +32,6 @@ fn sent(report: &Value) -> &Value {
 }
 
 #[test]
-fn a_signal_in_mid_run_with_200_finished_runs_pending_loses_none_of_them() {
-    const FINISHED: usize = 200;
-    let receiver = Receiver::start();
-    // The last run is the one that is interrupted.
-    let agent = "grep -q last \"$CHARM_INPUT_FILE\" && { echo $$; exec sleep 1000; }; exit 0";
-    let project = on(Project::shell(agent), &receiver).env("OTEL_BSP_SCHEDULE_DELAY", "3600000");
-    let mut cases = String::from("[");
-    for number in 0..FINISHED {
-        write!(cases, r#"{{"input": {{"n": {number}}}}}, "#).unwrap();
-    }
-    project.file("cases.json", &format!(r#"{cases}{{"input": {{"n": "last"}}}}]"#));
-    let mut running = project.start(&["--input-file", "cases.json", "--telemetry-report=json"]);
-    let pid: i64 = running.next_event("thinking")["content"].as_str().unwrap().trim().parse().unwrap();
-    assert!(receiver.requests().is_empty(), "all of it is pending");
-    running.signal(Signal::TERM);
-    let done = running.finish().assert_status(143);
-    assert_goes(pid);
-    let spans = receiver.spans();
-    let traces: BTreeSet<_> = spans.iter().map(|span| span["traceId"].as_str().unwrap()).collect();
-    assert_eq!(traces.len(), FINISHED + 1, "and the run that was interrupted");
-    let report = report(&done);
-    assert_eq!(sent(&report)["accepted"], spans.len());
-    assert_eq!(
-        (&sent(&report)["delivered"], &sent(&report)["dropped"]),
-        (&spans.len().into(), &serde_json::json!({}))
-    );
-}
-
-#[test]
 fn sixteen_thousand_events_for_a_dead_endpoint_are_accounted_for_exactly() {
     const CALLS: u64 = 8_000;
     const SPANS: u64 = CALLS + 1;

@@ -26,4 +26,6 @@ mod spool_contents;
 #[cfg(feature = "otlp")]
 mod spool_races;
 #[cfg(feature = "otlp")]
+mod trace_context;
+#[cfg(feature = "otlp")]
 mod transport;

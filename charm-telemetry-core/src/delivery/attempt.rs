@@ -120,7 +120,7 @@ impl Attempt {
             Ok(wire) => wire,
             Err(verdict) => return Outcome::Verdict(verdict),
         };
-        self.shared.lock().ledger.request(wire.body.len() as u64, part.attempt > 1);
+        self.count_request(wire.body.len() as u64, part.attempt > 1);
         let limit = self.shared.config.request_timeout;
         let timeout = end.map_or(limit, |end| end.saturating_duration_since(Instant::now()).min(limit));
         let request = wire.request.clone();
@@ -128,6 +128,12 @@ impl Attempt {
             Ok(response) => self.judge(part, &request, response).await,
             Err(error) => Outcome::Verdict(self.unanswered(&error)),
         }
+    }
+
+    fn count_request(&self, bytes: u64, is_retry: bool) {
+        let mut state = self.shared.lock();
+        state.ledger.request(bytes, is_retry);
+        state.last_request = Some(Instant::now());
     }
 
     /// Assembles and compresses on a helper thread.

@@ -298,7 +298,7 @@ impl Engine {
             return;
         }
         let adopt = move || {
-            match spool.adopt(wall) {
+            match spool.adopt(wall, || shared.is_out_of_time()) {
                 Ok(adoption) => {
                     shared.lock().ledger.adopt(adoption.items);
                     quarantine(&shared, adoption.quarantined);

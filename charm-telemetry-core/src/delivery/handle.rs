@@ -63,6 +63,12 @@ impl DeliveryHandle {
         })
     }
 
+    /// Says that nothing more belongs to what was handed over: the run has ended. What waits is sent now, unless the last
+    /// request began less than [`linger`](super::Limits::linger) ago: ends that follow one another go together.
+    pub fn nudge(&self) {
+        self.shared.nudge();
+    }
+
     /// Sends what there is until the deadline, puts the rest into the spool, and ends. Nothing is accepted afterwards.
     /// A second call returns the same report.
     pub fn shutdown(&self, deadline: Duration) -> DeliveryReport {

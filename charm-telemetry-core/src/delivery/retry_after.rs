@@ -41,6 +41,8 @@ mod tests {
         check("99999999999999999999999999", Some(Duration::from_secs(u64::MAX)));
         check("Sun, 06 Nov 1994 08:50:37 GMT", Some(Duration::from_mins(1)));
         check("Sun, 06 Nov 1994 08:48:37 GMT", Some(Duration::ZERO));
+        // A leap second is no time of this calendar: what cannot be read is no wish.
+        check("Sat, 31 Dec 2016 23:59:60 GMT", None);
         for garbage in ["", "soon", "-1", "1.5", "1e3", "Sun, 99 Nov 1994 08:50:37 GMT", "\u{661}"] {
             check(garbage, None);
         }

@@ -49,6 +49,7 @@ pub(super) struct State {
     pub(super) standing: DeliveryState,
     pub(super) last_error: Option<String>,
     pub(super) last_success: Option<Instant>,
+    pub(super) last_request: Option<Instant>,
     /// When something was done last, or will be: a wait that we have chosen ourselves is not an idle time.
     last_progress: Instant,
     pub(super) spool_bytes: u64,
@@ -113,6 +114,7 @@ impl Shared {
             standing: DeliveryState::Ok,
             last_error: None,
             last_success: None,
+            last_request: None,
             last_progress: Instant::now(),
             spool_bytes: 0,
             spool_failed: false,
@@ -173,6 +175,18 @@ impl Shared {
         self.wake_spiller.notify_one();
     }
 
+    /// What waits need not wait for company, unless the receiver was asked a moment ago or takes nothing now.
+    pub(super) fn nudge(&self) {
+        let mut state = self.lock();
+        let is_early = state.last_request.is_some_and(|at| at.elapsed() < self.limits.linger);
+        if is_early || state.standing != DeliveryState::Ok || state.queue.is_empty() {
+            return;
+        }
+        state.hurry = true;
+        drop(state);
+        self.wake_sender.notify_one();
+    }
+
     /// Stops accepting. A quarter of the time, at most half a second, is for the spool, the rest for sending.
     pub(super) fn begin_close(&self, deadline: Duration) {
         const MOST_FOR_SPOOL: Duration = Duration::from_millis(500);
@@ -205,6 +219,15 @@ impl Shared {
         self.tell_of_all_losses(left);
         self.settled.notify_all();
         self.wake();
+    }
+
+    /// Whether the time for sending is over.
+    pub(super) fn is_out_of_time(&self) -> bool {
+        match self.lock().phase {
+            Phase::Open => false,
+            Phase::Closing(until) => Instant::now() >= until,
+            Phase::Closed => true,
+        }
     }
 
     /// Comes true when the time for sending is over and only that for the spool is left.

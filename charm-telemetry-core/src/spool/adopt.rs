@@ -25,8 +25,9 @@ pub(crate) struct Adoption {
 }
 
 impl Spool {
-    /// Takes over what dead processes left for the same identity. To be called once, before anything is stored.
-    pub(crate) fn adopt(&mut self, wall: SystemTime) -> io::Result<Adoption> {
+    /// Takes over what dead processes left for the same identity, until there is no more time. To be called once, before
+    /// anything is stored.
+    pub(crate) fn adopt(&mut self, wall: SystemTime, is_late: impl Fn() -> bool) -> io::Result<Adoption> {
         let mut adoption = Adoption::default();
         let Some(parent) = self.parent() else { return Ok(adoption) };
         let siblings = match owned::siblings(&*self.fs, &parent, self.settings.identity) {
@@ -34,6 +35,10 @@ impl Spool {
             siblings => siblings?,
         };
         for path in siblings {
+            // A disk may be slow: the rest is for the next start, and what is in memory needs its place there as well.
+            if is_late() {
+                break;
+            }
             // What cannot be locked is left alone: one bad directory must not hide the others.
             if let Ok(Some(dir)) = owned::claim(&*self.fs, path) {
                 self.adopt_dir(dir, wall, &mut adoption);

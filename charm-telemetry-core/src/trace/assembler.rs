@@ -51,7 +51,7 @@ const NOT_KEPT: [&str; 7] = ["status", "thinking", "delta", "final", "error", "t
 /// ```
 #[derive(Debug)]
 pub struct TraceAssembler {
-    agent_name: Arc<str>,
+    agent_name: Option<Arc<str>>,
     context: TraceContext,
     runs: HashMap<RunId, OpenRun>,
     ended: Recent<RunId, ()>,
@@ -66,9 +66,8 @@ pub struct TraceAssembler {
 impl TraceAssembler {
     /// An assembler without runs.
     pub fn new(settings: &TelemetrySettings, limits: TraceLimits) -> Self {
-        let agent_name = settings.agent_name.as_deref().unwrap_or(SpanKind::Agent.name());
         Self {
-            agent_name: name(agent_name),
+            agent_name: settings.agent_name.as_deref().map(name),
             context: settings.context.clone(),
             runs: HashMap::new(),
             ended: Recent::new(REMEMBERED_RUNS),
@@ -181,25 +180,24 @@ impl TraceAssembler {
     /// A tool answered.
     pub fn tool_end(&mut self, moment: Moment, tool_name: &str, output: &str) {
         let Some((run, desk)) = self.run(&moment) else { return };
-        run.end_call(
-            desk,
-            &moment,
-            Opening { kind: SpanKind::Tool, name: name(tool_name) },
-            |desk, charge| Ending::new(SpanStatus::Ok, desk.text(output, charge)),
-        );
+        run.end_call(desk, &moment, Opening::named(SpanKind::Tool, name(tool_name)), |desk, charge| {
+            Ending::new(SpanStatus::Ok, desk.text(output, charge))
+        });
     }
 
     /// A tool failed.
     pub fn tool_error(&mut self, moment: Moment, tool_name: &str, error: &str) {
-        self.fail(moment, Opening { kind: SpanKind::Tool, name: name(tool_name) }, error);
+        self.fail(moment, Opening::named(SpanKind::Tool, name(tool_name)), error);
     }
 
     /// A model was called.
     pub fn llm_start(&mut self, moment: Moment, start: &LlmStart) {
         let Some((run, desk)) = self.run(&moment) else { return };
         let model = start.model.as_deref().map(name);
-        let label = model.clone().unwrap_or_else(|| SpanKind::Llm.name().into());
-        let opening = Opening { kind: SpanKind::Llm, name: label };
+        let opening = match &model {
+            Some(model) => Opening::named(SpanKind::Llm, Arc::clone(model)),
+            None => Opening::unnamed(SpanKind::Llm),
+        };
         let conversation = run.conversation.clone();
         let Some(call) = run.start_call(desk, &moment, opening) else { return };
         call.model = model;
@@ -306,7 +304,7 @@ impl TraceAssembler {
         let arguments = self.besides.arguments.take();
         let Some((run, desk)) = self.run(&moment) else { return };
         let conversation = run.conversation.clone();
-        let Some(call) = run.start_call(desk, &moment, Opening { kind, name: name(label) }) else { return };
+        let Some(call) = run.start_call(desk, &moment, Opening::named(kind, name(label))) else { return };
         call.input = match arguments {
             Some(arguments) => desk.json(&arguments, &mut call.charge),
             None => desk.text(input, &mut call.charge),
@@ -364,7 +362,7 @@ impl TraceAssembler {
         if self.runs.len() >= self.desk.limits.open_runs {
             self.evict_run(moment.time);
         }
-        let mut run = OpenRun::new(moment, &self.context, Arc::clone(&self.agent_name));
+        let mut run = OpenRun::new(moment, &self.context, self.agent_name.clone());
         run.agent.start_missing = true;
         self.runs.insert(moment.run, run);
         Some(())

@@ -38,14 +38,15 @@ pub(super) struct OpenRun {
     failure: Option<(Arc<SpanHead>, String)>,
 }
 
-/// A call that begins.
+/// A call that begins, or a run.
 pub(super) struct Opening {
-    pub(super) kind: SpanKind,
-    pub(super) name: Arc<str>,
+    kind: SpanKind,
+    name: Option<Arc<str>>,
 }
 
 impl OpenRun {
-    pub(super) fn new(moment: &Moment, context: &TraceContext, name: Arc<str>) -> Self {
+    pub(super) fn new(moment: &Moment, context: &TraceContext, name: Option<Arc<str>>) -> Self {
+        let (unnamed, name) = Opening { kind: SpanKind::Agent, name }.label();
         let head = SpanHead {
             run: moment.run,
             trace_id: context.trace_id(moment.run),
@@ -58,6 +59,7 @@ impl OpenRun {
             remote_parent: context.remote_parent(),
             offset: Duration::ZERO,
             depth: 0,
+            unnamed,
         };
         Self {
             agent: OpenCall::new(Arc::new(head)),
@@ -106,7 +108,7 @@ impl OpenRun {
         opening: Opening,
         ending: impl FnOnce(&mut Desk, &mut Charge) -> Ending,
     ) {
-        let name = (opening.kind == SpanKind::Tool).then_some(&*opening.name);
+        let name = opening.name.as_deref().filter(|_| opening.kind == SpanKind::Tool);
         let found = self.number_of(moment, opening.kind, name);
         let number = found.unwrap_or(self.without_id);
         if let Some(open) = self.calls.get(&number) {
@@ -214,6 +216,9 @@ impl OpenRun {
         self.ended.insert(number, Arc::clone(&call.head));
         let (span, charge) = call.finish(self.started.wall, end, ending, self.conversation.as_ref());
         self.totals.count(&span);
+        if self.agent.provider.is_none() {
+            self.agent.provider.clone_from(&span.provider);
+        }
         if let SpanStatus::Error(SpanError { message, .. }) = &span.status {
             let said = start_of(message, REMEMBERED_ERROR_BYTES);
             self.failure = Some((Arc::clone(&span.head), said.to_owned()));
@@ -233,17 +238,20 @@ impl OpenRun {
         let parent = self.parent_of(desk, moment.call, moment.parent);
         let root = &self.agent.head;
         let offset = self.offset(moment.time).max(parent.offset);
+        let kind = opening.kind;
+        let (unnamed, name) = opening.label();
         SpanHead {
             run: root.run,
             trace_id: root.trace_id,
             span_id: SpanId::derive(root.run, number),
-            kind: opening.kind,
-            name: opening.name,
+            kind,
+            name,
             call: moment.call,
             start: at(self.started.wall, offset),
             remote_parent: None,
             offset,
             depth: parent.depth + 1,
+            unnamed,
             parent: Some(parent),
         }
     }
@@ -284,8 +292,17 @@ impl OpenRun {
 }
 
 impl Opening {
+    pub(super) fn named(kind: SpanKind, name: Arc<str>) -> Self {
+        Self { kind, name: Some(name) }
+    }
+
     pub(super) fn unnamed(kind: SpanKind) -> Self {
-        Self { kind, name: kind.name().into() }
+        Self { kind, name: None }
+    }
+
+    /// Whether it has no name, and what stands in its place.
+    fn label(self) -> (bool, Arc<str>) {
+        (self.name.is_none(), self.name.unwrap_or_else(|| self.kind.name().into()))
     }
 }
 

@@ -68,7 +68,8 @@ pub struct SpanHead {
     pub span_id: SpanId,
     /// What it is about.
     pub kind: SpanKind,
-    /// The agent, the model, the tool or the retriever; the kind's name where there is none.
+    /// The agent, the model, the tool or the retriever; the kind's name where there is none (see
+    /// [`given_name`](Self::given_name)).
     pub name: Arc<str>,
     /// The call, if it is one with an id.
     pub call: Option<CallId>,
@@ -82,6 +83,8 @@ pub struct SpanHead {
     pub(super) offset: Duration,
     /// How many spans are above it.
     pub(super) depth: u16,
+    /// Nobody gave it a name.
+    pub(super) unnamed: bool,
 }
 
 /// A span that has begun: for vendors that show runs while they last.
@@ -151,7 +154,7 @@ pub struct FinishedSpan {
     pub model: Option<Arc<str>>,
     /// The model that answered, if the provider told another name.
     pub response_model: Option<Arc<str>>,
-    /// Who serves the model.
+    /// Who serves the model. On agent spans: that of the first call to end whose provider is known.
     pub provider: Option<Arc<str>>,
     /// What was asked of the model besides the prompt.
     pub parameters: ModelParameters,
@@ -394,6 +397,11 @@ impl SpanHead {
     pub fn parent_span_id(&self) -> Option<SpanId> {
         let remote = || self.remote_parent.as_ref().map(TraceParent::span_id);
         self.parent.as_ref().map(|parent| parent.span_id).or_else(remote)
+    }
+
+    /// The name that somebody gave it. `None` where [`name`](Self::name) is but the word for its kind.
+    pub fn given_name(&self) -> Option<&str> {
+        (!self.unnamed && !self.name.is_empty()).then_some(&*self.name)
     }
 
     /// Whether it is the topmost span of its run.

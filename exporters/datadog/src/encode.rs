@@ -47,7 +47,8 @@ pub(crate) fn encode(span: &FinishedSpan, labels: &Labels) -> Vec<u8> {
     shrink::to_fit(json, labels.format)
 }
 
-fn nanoseconds(time: SystemTime) -> u64 {
+/// Since 1970.
+pub(crate) fn nanoseconds(time: SystemTime) -> u64 {
     let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX)
 }

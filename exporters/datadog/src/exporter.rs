@@ -45,7 +45,11 @@ impl SpanExporter for DatadogExporter {
     /// A span that cannot be handed over is counted by the delivery, under its reason.
     fn span(&mut self, span: FinishedSpan) -> HookResult {
         let Some(line) = self.line()? else { return Ok(()) };
-        line.delivery.send(item(line.labels.format, &line.labels.ml_app, &encode(&span, &line.labels)));
+        let json = encode(&span, &line.labels);
+        line.delivery.send(item(line.labels.format, &line.labels.ml_app, span.head.start, &json));
+        if span.head.is_root() {
+            line.delivery.nudge();
+        }
         Ok(())
     }
 

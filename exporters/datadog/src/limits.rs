@@ -14,19 +14,22 @@ pub(crate) const MAX_SPAN_BYTES: usize = 1_000_000;
 /// <https://github.com/DataDog/dd-trace-py/issues/10212>.
 pub(crate) const MAX_BODY_BYTES: usize = 4_000_000;
 
-/// Spans that are older are not taken: <https://docs.datadoghq.com/llm_observability/instrumentation/api/>. One hour less,
-/// since a batch is as old as its oldest span.
-pub(crate) const MAX_AGE: Duration = Duration::from_hours(23);
+/// Spans that began earlier are not taken: <https://docs.datadoghq.com/llm_observability/instrumentation/api/>. This counts for
+/// each span by itself, and bounds how long a batch waits: whatever is in one that waited so long is older than that.
+pub(crate) const MAX_AGE: Duration = Duration::from_hours(24);
 
 /// The longest name of an application: same page.
 pub(crate) const MAX_ML_APP_CHARS: usize = 193;
+
+/// A space, the longest number of 64 bits, a line break.
+const MAX_BEGINNING_BYTES: usize = 22;
 
 /// For the delivery.
 pub(crate) const LIMITS: Limits = Limits {
     max_items: 500,
     max_body_bytes: MAX_BODY_BYTES,
-    // With the line that names the application, of at most four bytes for each character.
-    max_item_bytes: MAX_SPAN_BYTES + 4 * MAX_ML_APP_CHARS + 1,
+    // With the line that names the application, of at most four bytes for each character, and the beginning.
+    max_item_bytes: MAX_SPAN_BYTES + 4 * MAX_ML_APP_CHARS + MAX_BEGINNING_BYTES,
     item_overhead: 128,
     linger: Duration::from_secs(1),
 };

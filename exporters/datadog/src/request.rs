@@ -2,14 +2,15 @@
 //!
 //! Rule: the format and the address belong together; the key goes to Datadog alone, never to an Agent.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use charm_telemetry_core::delivery::{
     Body, Destination, Disposition, EncodeError, Encoding, Item, Limits, Request, Response, Sending,
 };
 
 use crate::classify::classify;
-use crate::limits::LIMITS;
+use crate::encode::nanoseconds;
+use crate::limits::{LIMITS, MAX_AGE};
 use crate::settings::{Format, Route};
 
 /// What goes around each span on the way through an Agent. Each has its own: the limit for one event has been applied to
@@ -23,15 +24,26 @@ const ENVELOPE: &str = concat!(
 /// Datadog's intake, or an Agent.
 pub(crate) struct Intake(pub(crate) Route);
 
-/// The item of a span: a line with the name of its application, which has no line breaks, and the span.
-pub(crate) fn item(format: Format, ml_app: &str, span: &[u8]) -> Item {
-    Item::of_kind(kind(format), [ml_app.as_bytes(), b"\n", span].concat())
+/// The item of a span: a line with the name of its application, which has no white space, and the moment when it began; then
+/// the span.
+pub(crate) fn item(format: Format, ml_app: &str, began: SystemTime, span: &[u8]) -> Item {
+    let head = format!("{ml_app} {}\n", nanoseconds(began));
+    Item::of_kind(kind(format), [head.as_bytes(), span].concat())
 }
 
-/// The application and the span.
-fn parts(item: &Item) -> Option<(&[u8], &[u8])> {
+/// What an item holds.
+struct Parts<'a> {
+    ml_app: &'a str,
+    /// In nanoseconds since 1970. `None`: it was written before items told.
+    began: Option<u64>,
+    span: &'a [u8],
+}
+
+fn parts(item: &Item) -> Option<Parts<'_>> {
     let end = item.bytes().iter().position(|&byte| byte == b'\n')?;
-    Some((&item.bytes()[..end], &item.bytes()[end + 1..]))
+    let (head, span) = (std::str::from_utf8(&item.bytes()[..end]).ok()?, &item.bytes()[end + 1..]);
+    let (ml_app, began) = head.split_once(' ').unzip();
+    Some(Parts { ml_app: ml_app.unwrap_or(head), began: began.and_then(|began| began.parse().ok()), span })
 }
 
 /// Written into the spool: never to be changed.
@@ -62,16 +74,22 @@ impl Destination for Intake {
             return Err("the span is in the format of another address".into());
         }
         let parts = items.iter().map(parts).collect::<Option<Vec<_>>>();
-        let (apps, spans): (Vec<_>, Vec<_>) =
-            parts.ok_or("the span names no application")?.into_iter().unzip();
+        let parts = parts.ok_or("the span names no application")?;
+        let (ml_app, spans) = (parts[0].ml_app, parts.iter().map(|parts| parts.span).collect::<Vec<_>>());
         Ok(Body::json(match format {
             // Then the batch is halved until each part is of one.
-            Format::Public if apps.iter().any(|app| *app != apps[0]) => {
+            Format::Public if parts.iter().any(|parts| parts.ml_app != ml_app) => {
                 return Err("a request is for one application".into());
             }
-            Format::Public => public_body(std::str::from_utf8(apps[0])?, &spans),
+            Format::Public => public_body(ml_app, &spans),
             Format::Agent => agent_body(&spans),
         }))
+    }
+
+    fn is_outdated(&self, item: &Item, now: SystemTime) -> bool {
+        let began = parts(item).and_then(|parts| parts.began);
+        let age = began.map(|began| nanoseconds(now).saturating_sub(began));
+        age.is_some_and(|age| Duration::from_nanos(age) > MAX_AGE)
     }
 
     fn request(&self, _sending: &Sending<'_>) -> Request {

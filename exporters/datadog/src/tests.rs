@@ -2,6 +2,7 @@
 //!
 //! Rule: a payload is good when every rule of the format holds for it, not when a receiver said 200.
 
+mod ageing;
 mod answers;
 mod breaks;
 mod captures;
@@ -55,20 +56,23 @@ fn variables(receiver: &ReceiverDouble, format: Format) -> Environment {
     environment
 }
 
-/// An exporter as a manager would make it.
+/// An exporter as a manager would make it, an hour ago: Datadog takes nothing of another day.
 fn exporter(environment: &Environment) -> Harness {
+    exporter_at(environment, now().saturating_sub(Duration::from_hours(1)))
+}
+
+/// The same at that time since 1970.
+fn exporter_at(environment: &Environment, time: Duration) -> Harness {
     let settings = TelemetrySettings::read(&mut EnvironmentReader::new(environment));
     let harness = Harness::from_environment(environment);
     let harness = harness.unwrap_or_else(|problems| panic!("{problems:?}")).configured(settings);
-    // Datadog takes nothing of another year.
-    harness.clock().advance(an_hour_ago().saturating_sub(ManualClock::START));
+    harness.clock().advance(time.saturating_sub(ManualClock::START));
     harness
 }
 
 /// In whole seconds since 1970.
-fn an_hour_ago() -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    Duration::from_secs(now - 3600)
+fn now() -> Duration {
+    Duration::from_secs(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs())
 }
 
 /// What arrives of a run, span by span. Every rule was checked.

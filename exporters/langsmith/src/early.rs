@@ -22,8 +22,12 @@ pub(crate) struct EarlyPosts {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What is known of beginnings, for all who have a say in it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beginnings(Arc<Mutex<Waiting>>);
+
 struct Desk {
-    waiting: Mutex<Waiting>,
+    waiting: Beginnings,
     changed: Condvar,
     delivery: DeliveryHandle,
 }
@@ -41,8 +45,8 @@ pub(crate) struct Waiting {
 impl EarlyPosts {
     /// # Errors
     /// The system gives no thread.
-    pub(crate) fn start(delivery: DeliveryHandle) -> std::io::Result<Self> {
-        let desk = Arc::new(Desk { waiting: Mutex::default(), changed: Condvar::new(), delivery });
+    pub(crate) fn start(waiting: Beginnings, delivery: DeliveryHandle) -> std::io::Result<Self> {
+        let desk = Arc::new(Desk { waiting, changed: Condvar::new(), delivery });
         let serving = Arc::clone(&desk);
         let thread =
             thread::Builder::new().name("charm-langsmith".to_owned()).spawn(move || serving.serve())?;
@@ -79,9 +83,20 @@ impl Drop for EarlyPosts {
     }
 }
 
+impl Beginnings {
+    /// A beginning was lost on its way: LangSmith has never seen that run.
+    pub(crate) fn lose(&self, id: Uuid) {
+        self.lock().posted.remove(&id);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Desk {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock()
     }
 
     fn serve(&self) {

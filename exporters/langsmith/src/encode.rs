@@ -32,6 +32,9 @@ pub(crate) const MAX_RUN_BYTES: usize = MAX_BODY_BYTES - RUN_OVERHEAD - 1024;
 /// What is left of an input or output of a run that is too large. Written as JSON it is at most six times this.
 const CUT_BYTES: usize = 128 * 1024;
 
+/// The error of a run that waits for a person: LangSmith shows no error for it, and no content is in it.
+const SUSPENDED: &str = "suspended: the run waits for a person";
+
 /// Writes runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Encoder {
@@ -132,9 +135,16 @@ impl Encoder {
             outputs: &self.outputs(head.kind, span.output.as_ref(), fit),
             events: &self.events(span, fit),
             extra: &self.extra.finished(span, &missing(span, fit)).to_string(),
-            error: &error_text(span).map(|text| json_string(&text)).unwrap_or_default(),
+            error: &self.error(span).map(|text| json_string(&text)).unwrap_or_default(),
         };
         parts.to_item()
+    }
+
+    /// What went wrong, or that somebody is waited for: that counts as such only beside the mark in the metadata, and the
+    /// mark only beside an error.
+    fn error(&self, span: &FinishedSpan) -> Option<String> {
+        let suspended = span.suspended && !self.extra.is_hidden();
+        error_text(span).or_else(|| suspended.then(|| SUSPENDED.to_owned()))
     }
 
     fn main(&self, id: &str, head: &SpanHead, end: Option<SystemTime>) -> String {

@@ -10,15 +10,12 @@ use charm_telemetry_core::trace::{FinishedSpan, SpanExporter, SpanFeed, SpanHead
 use charm_telemetry_core::{EnvironmentReader, HookResult};
 
 use crate::LangsmithExporter;
-use crate::early::EarlyPosts;
+use crate::age::MAX_AGE;
+use crate::early::{Beginnings, EarlyPosts};
 use crate::encode::Encoder;
 use crate::endpoint::unquoted;
 use crate::request::Project;
 use crate::run_parts::Operation;
-
-/// How long runs wait on disk for LangSmith's own servers: they refuse whole requests for one run that began more than a
-/// day ago.
-pub(crate) const MAX_AGE: Duration = Duration::from_hours(23);
 
 /// What is there once the first span has come.
 #[derive(Default)]
@@ -83,6 +80,9 @@ impl SpanExporter for LangsmithExporter {
         let operation = ready.early.as_ref().map_or(Operation::Post, |early| early.end(span.head.uuid()));
         // What is not taken is counted there.
         ready.delivery.send(ready.encoder.finished(&span, operation));
+        if span.head.is_root() {
+            ready.delivery.nudge();
+        }
         Ok(())
     }
 
@@ -108,8 +108,10 @@ impl LangsmithExporter {
         if let Some(ready) = &self.sending.0 {
             return Ok(Arc::clone(ready));
         }
-        let delivery = Delivery::start(Project::new(self), self.delivery.clone())?;
-        let early = self.post_after.map(|_| EarlyPosts::start(delivery.clone())).transpose()?;
+        let beginnings = self.post_after.map(|_| Beginnings::default());
+        let project = Project::new(self).telling(beginnings.clone());
+        let delivery = Delivery::start(project, self.delivery.clone())?;
+        let early = beginnings.map(|known| EarlyPosts::start(known, delivery.clone())).transpose()?;
         let encoder = Encoder::new(self, &self.feed.settings());
         let ready = Arc::new(Ready { encoder, delivery, early });
         self.sending.0 = Some(Arc::clone(&ready));

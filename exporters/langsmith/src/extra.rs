@@ -40,6 +40,11 @@ impl ExtraWriter {
         Self { hidden: exporter.hide_metadata, common }
     }
 
+    /// Whether nobody may see the metadata.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.hidden
+    }
+
     /// Of a run that has begun.
     pub(crate) fn started(&self, span: &StartedSpan) -> Value {
         let names = [&span.conversation, &span.provider, &span.model];

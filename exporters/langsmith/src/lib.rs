@@ -12,9 +12,10 @@
 //! | documented | <https://docs.langchain.com/langsmith/smith-api/runs/ingest-runs-multipart>, <https://docs.langchain.com/langsmith/run-data-format> |
 //!
 //! In reading order: the hooks (`exporter`, `early`, `sampling`, `endpoint`), how a span becomes a run (`encode`, `content`,
-//! `sound_json`, `stamp`, `extra`, `run_parts`), how runs become a body (`multipart`, `batch`), where it goes (`request`,
+//! `sound_json`, `stamp`, `extra`, `run_parts`, `age`), how runs become a body (`multipart`, `batch`), where it goes (`request`,
 //! `dialect`) and what the answer means (`classify`).
 
+mod age;
 mod batch;
 mod classify;
 mod content;

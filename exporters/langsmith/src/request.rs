@@ -3,19 +3,20 @@
 //! Rule: the key is in a header of the request and nowhere else.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use charm_telemetry_core::Secret;
 use charm_telemetry_core::delivery::{
     Body, Destination, Disposition, EncodeError, Encoding, Item, Limits, Request, Response, Sending,
 };
+use charm_telemetry_core::{DropReason, Secret};
 
 use crate::LangsmithExporter;
 use crate::classify::classify;
 use crate::dialect::Dialect;
+use crate::early::Beginnings;
 use crate::encode::MAX_RUN_BYTES;
 use crate::endpoint::{Endpoint, unquoted};
-use crate::run_parts::RunParts;
+use crate::run_parts::{Operation, RunParts};
 use crate::{batch, multipart};
 
 /// Runs in one request, as LangSmith's SDKs send them.
@@ -34,6 +35,8 @@ pub(crate) struct Project {
     workspace: Option<String>,
     name: String,
     dialect: Mutex<Dialect>,
+    /// Who has to know which beginnings of runs were lost.
+    beginnings: Option<Beginnings>,
 }
 
 /// A batch is more than the server said that it takes: it is halved.
@@ -50,10 +53,21 @@ impl Project {
         Self {
             endpoint: exporter.endpoint.clone(),
             key: Secret::new(unquoted(exporter.api_key.expose())),
-            workspace: exporter.workspace.as_deref().map(str::trim).map(str::to_owned),
+            workspace: exporter
+                .workspace
+                .as_deref()
+                .map(unquoted)
+                .filter(|id| !id.is_empty())
+                .map(str::to_owned),
             name: exporter.project.clone(),
             dialect: Mutex::default(),
+            beginnings: None,
         }
+    }
+
+    /// Tells these of the beginnings that are lost.
+    pub(crate) fn telling(self, beginnings: Option<Beginnings>) -> Self {
+        Self { beginnings, ..self }
     }
 
     fn dialect(&self) -> Dialect {
@@ -112,7 +126,8 @@ impl Destination for Project {
         let is_multipart = sending.body.content_type == multipart::CONTENT_TYPE;
         let path = if is_multipart { "/runs/multipart" } else { "/runs/batch" };
         let request = self.authorized(Request::post(self.endpoint.join(path)));
-        if !is_multipart || sending.encoding == Encoding::Identity {
+        // As the SDKs, which say so of zstd alone.
+        if !is_multipart || sending.encoding != Encoding::Zstd {
             return request;
         }
         request
@@ -128,6 +143,23 @@ impl Destination for Project {
         let (disposition, dialect) = classify(response, self.dialect());
         self.speak(dialect);
         disposition
+    }
+
+    /// A server of one's own takes runs of any age.
+    fn is_outdated(&self, item: &Item, now: SystemTime) -> bool {
+        self.endpoint.is_cloud() && RunParts::of_item(item).is_ok_and(|run| run.is_too_old(now))
+    }
+
+    fn wants_dropped(&self) -> bool {
+        self.beginnings.is_some()
+    }
+
+    /// The end of a run of which the beginning was lost is posted, not patched.
+    fn dropped(&self, items: &[Item], _reason: DropReason) {
+        let Some(beginnings) = &self.beginnings else { return };
+        let posts = items.iter().filter_map(|item| RunParts::of_item(item).ok());
+        let posts = posts.filter(|run| run.operation == Operation::Post);
+        posts.filter_map(|run| run.id.parse().ok()).for_each(|id| beginnings.lose(id));
     }
 
     fn greeting(&self) -> Option<Request> {

@@ -2,6 +2,7 @@
 //!
 //! Rule: what was sent is read back from the bytes; that the receiver said 202 proves nothing.
 
+mod age;
 mod answers;
 mod checker;
 mod configuration;
@@ -9,5 +10,6 @@ mod early;
 mod end_to_end;
 mod payload;
 mod properties;
+mod refusals;
 mod sdk;
 mod support;

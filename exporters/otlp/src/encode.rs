@@ -45,7 +45,9 @@ pub(crate) fn encode<'a>(span: &'a FinishedSpan, options: &'a EncodeOptions) -> 
     let head = &span.head;
     let start_nanos = nanos(head.start);
     let remote = head.remote_parent.as_ref();
-    let sampled = remote.is_none_or(TraceParent::is_sampled);
+    // Of the trace, so the same for all spans in it.
+    let of_trace = head.root().remote_parent.as_ref();
+    let sampled = of_trace.is_none_or(TraceParent::is_sampled);
     let (events, dropped_events) = events(span, options);
     let mut encoded = Span {
         trace_id: *head.trace_id.as_bytes(),
@@ -96,12 +98,6 @@ pub(crate) fn error_type(span: &FinishedSpan) -> Option<&str> {
     }
 }
 
-/// The name, if it is more than the word for its kind.
-pub(crate) fn known_name(span: &FinishedSpan) -> Option<&str> {
-    let name = &*span.head.name;
-    (!name.is_empty() && name != span.head.kind.name()).then_some(name)
-}
-
 /// Nanoseconds since 1970. Never 0, which receivers take for 1970 itself.
 pub(crate) fn nanos(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
@@ -111,7 +107,7 @@ pub(crate) fn nanos(time: SystemTime) -> u64 {
 fn name(span: &FinishedSpan) -> Cow<'_, str> {
     let operation = operation(span.head.kind);
     let model = || span.model.as_deref().or(span.response_model.as_deref());
-    let what = if span.head.kind == SpanKind::Llm { model() } else { known_name(span) };
+    let what = if span.head.kind == SpanKind::Llm { model() } else { span.head.given_name() };
     what.map_or(Cow::Borrowed(operation), |what| format!("{operation} {what}").into())
 }
 
@@ -138,11 +134,11 @@ fn attributes<'a>(span: &'a FinishedSpan, options: &'a EncodeOptions) -> Vec<Att
         SpanKind::Agent => agent(span, options, &mut all),
         SpanKind::Llm => llm(span, &mut all),
         SpanKind::Tool => {
-            all.extend(known_name(span).map(|name| attribute(semconv::TOOL_NAME, name)));
+            all.extend(span.head.given_name().map(|name| attribute(semconv::TOOL_NAME, name)));
             all.push(attribute(semconv::TOOL_TYPE, "function"));
         }
         SpanKind::Retrieval => {
-            all.extend(known_name(span).map(|name| attribute(semconv::DATA_SOURCE_ID, name)));
+            all.extend(span.head.given_name().map(|name| attribute(semconv::DATA_SOURCE_ID, name)));
         }
     }
     oddities(span, &mut all);
@@ -155,7 +151,7 @@ fn attributes<'a>(span: &'a FinishedSpan, options: &'a EncodeOptions) -> Vec<Att
 
 /// No token counts here: receivers add up all spans of a trace, and would count them twice.
 fn agent<'a>(span: &'a FinishedSpan, options: &'a EncodeOptions, all: &mut Vec<Attribute<'a>>) {
-    all.extend(known_name(span).map(|name| attribute(semconv::AGENT_NAME, name)));
+    all.extend(span.head.given_name().map(|name| attribute(semconv::AGENT_NAME, name)));
     let version = options.agent_version.as_deref();
     all.extend(version.map(|version| attribute(semconv::AGENT_VERSION, version)));
     all.push(attribute("charm.run.id", span.head.run.to_string()));

@@ -92,6 +92,9 @@ impl SpanExporter for Otlp {
             };
             // What is not accepted is counted by delivery.
             spans.handle.send(spans.origin.item(&bytes));
+            if span.head.is_root() {
+                spans.handle.nudge();
+            }
         }
         Ok(())
     }

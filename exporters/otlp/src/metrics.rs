@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use charm_telemetry_core::trace::{FinishedSpan, SpanKind};
 
-use crate::encode::{error_type, known_name, operation};
+use crate::encode::{error_type, operation};
 use crate::exponential::Exponential;
 use crate::options::Aggregation;
 use crate::semconv;
@@ -223,9 +223,9 @@ impl Counts {
 
 fn attributes_of(span: &FinishedSpan) -> Attributes {
     let values = match span.head.kind {
-        SpanKind::Agent => vec![(semconv::AGENT_NAME, known_name(span))],
+        SpanKind::Agent => vec![(semconv::AGENT_NAME, span.head.given_name())],
         SpanKind::Tool => {
-            vec![(semconv::TOOL_NAME, known_name(span)), (semconv::TOOL_TYPE, Some("function"))]
+            vec![(semconv::TOOL_NAME, span.head.given_name()), (semconv::TOOL_TYPE, Some("function"))]
         }
         SpanKind::Llm | SpanKind::Retrieval => vec![
             (semconv::OPERATION_NAME, Some(operation(span.head.kind))),

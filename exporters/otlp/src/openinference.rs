@@ -5,7 +5,7 @@
 use charm_telemetry_core::trace::{Content, FinishedSpan, SpanKind};
 use serde_json::Value as Json;
 
-use crate::encode::{EncodeOptions, known_name};
+use crate::encode::EncodeOptions;
 use crate::messages::{Message, Part};
 use crate::wire::{Attribute, attribute};
 
@@ -27,8 +27,8 @@ pub(crate) fn plain<'a>(span: &'a FinishedSpan, options: &'a EncodeOptions, into
     put("session.id", span.conversation.as_deref());
     put("metadata", options.tags.as_deref());
     match span.head.kind {
-        SpanKind::Agent => put("agent.name", known_name(span)),
-        SpanKind::Tool => put("tool.name", known_name(span)),
+        SpanKind::Agent => put("agent.name", span.head.given_name()),
+        SpanKind::Tool => put("tool.name", span.head.given_name()),
         SpanKind::Retrieval => {}
         SpanKind::Llm => {
             put("llm.model_name", span.response_model.as_deref().or(span.model.as_deref()));

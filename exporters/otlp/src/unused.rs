@@ -1,6 +1,7 @@
 //! Variables that say something to other exporters of OTLP and nothing to this one.
 //!
-//! Rule: every `OTEL_EXPORTER_OTLP_...` variable that is set is used, refused, or answered here with a sentence.
+//! Rule: every `OTEL_EXPORTER_OTLP_...` variable that is set is used, refused, or answered here with a sentence; and so are
+//! those of the SDK's processors, limits and samplers that change what other exporters send.
 
 use charm_telemetry_core::{Environment, Registry};
 
@@ -14,18 +15,42 @@ const OTHER_SIGNALS: [(&str, &str); 2] = [("LOGS_", "logs"), ("PROFILES_", "prof
 const INSECURE: [&str; 5] =
     ["INSECURE", "TRACES_INSECURE", "METRICS_INSECURE", "SPAN_INSECURE", "METRIC_INSECURE"];
 
+/// Those of the SDK and of the GenAI instrumentations that mean nothing here, and why.
+const OF_THE_SDK: [(&str, &str); 7] = [
+    (
+        "OTEL_BSP_EXPORT_TIMEOUT",
+        "one request has `OTEL_EXPORTER_OTLP_TIMEOUT`, and all of them are tried again",
+    ),
+    (
+        "OTEL_METRIC_EXPORT_TIMEOUT",
+        "one request has `OTEL_EXPORTER_OTLP_TIMEOUT`, and all of them are tried again",
+    ),
+    ("OTEL_SPAN_LINK_COUNT_LIMIT", "no links are sent"),
+    ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "no links are sent"),
+    ("OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT", "no events of content are sent; `SPAN_ONLY` puts it on spans"),
+    ("OTEL_TRACES_SAMPLER", "all exporters have `CHARM_TELEMETRY_SAMPLE_RATE`"),
+    ("OTEL_TRACES_SAMPLER_ARG", "all exporters have `CHARM_TELEMETRY_SAMPLE_RATE`"),
+];
+
 /// A sentence for each of them.
 pub(crate) fn unused(environment: &Environment) -> Vec<String> {
     let Some(known) = Registry::linked().ok().and_then(|registry| registry.get("otlp")) else {
         return Vec::new();
     };
     let mut notes = other_exporters(environment);
+    let is_set = |name: &str| environment.get(name).is_some_and(|value| !value.is_empty());
+    let of_the_sdk = OF_THE_SDK.iter().filter(|(name, _)| is_set(name));
+    notes.extend(of_the_sdk.map(|(name, reason)| not_used(name, reason)));
     let is_known =
         |name: &str| known.descriptor.variables.iter().any(|variable| variable.names.contains(&name));
     let set = environment.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name);
     let ours = set.filter(|name| !is_known(name)).filter_map(|name| Some((name, name.strip_prefix(PREFIX)?)));
-    notes.extend(ours.map(|(name, rest)| format!("`{name}` is not used: {}", reason(rest))));
+    notes.extend(ours.map(|(name, rest)| not_used(name, &reason(rest))));
     notes
+}
+
+fn not_used(name: &str, reason: &str) -> String {
+    format!("`{name}` is not used: {reason}")
 }
 
 /// What `OTEL_TRACES_EXPORTER` and its like name besides this exporter.

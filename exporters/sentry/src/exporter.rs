@@ -81,10 +81,11 @@ impl SpanExporter for Sentry {
             Lifecycle::Stream => {
                 let outlets = self.outlets()?;
                 outlets.trace(span_item(&span, &outlets.profile), 1);
-                Ok(())
             }
-            Lifecycle::Static => self.collect(&span),
+            Lifecycle::Static => self.collect(&span)?,
         }
+        self.outlets.iter().filter(|_| span.head.is_root()).for_each(Outlets::nudge);
+        Ok(())
     }
 
     fn resume(&mut self) -> HookResult {

@@ -69,6 +69,12 @@ impl Outlets {
         self.discard(why, Category::Span, spans as u64);
     }
 
+    /// A run has ended: nothing more belongs to what waits.
+    pub(crate) fn nudge(&self) {
+        self.errors.nudge();
+        self.traces.nudge();
+    }
+
     /// Reports a loss that no delivery knows of.
     pub(crate) fn discard(&self, why: &'static str, category: Category, quantity: u64) {
         if quantity > 0 {

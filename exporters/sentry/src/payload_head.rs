@@ -110,7 +110,7 @@ fn tags<'a>(profile: &'a Profile, head: &SpanHead) -> HashMap<&'a str, String> {
         tags.insert("tool", tag_value(&head.name));
     }
     // An empty one is an error there.
-    tags.retain(|_, value| !value.trim().is_empty());
+    tags.retain(|_, value| !value.is_empty());
     tags
 }
 

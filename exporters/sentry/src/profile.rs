@@ -101,7 +101,9 @@ fn tag_key(key: &str) -> String {
     key.chars().take(MAX_TAG_CHARS).map(|c| if allowed(c) { c } else { '-' }).collect()
 }
 
-/// A tag with a line break would be thrown away.
+/// A tag with a line break would be thrown away, and blanks at its ends are.
 pub(crate) fn tag_value(value: &str) -> String {
-    value.chars().take(MAX_TAG_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let value: String = value.chars().take(MAX_TAG_CHARS).map(plain).collect();
+    value.trim().to_owned()
 }

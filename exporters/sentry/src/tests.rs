@@ -4,6 +4,7 @@
 //! nothing.
 
 mod account;
+mod bounds;
 mod client_reports;
 mod differences;
 mod dsn;

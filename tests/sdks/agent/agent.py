@@ -3,9 +3,11 @@
 import json
 import pathlib
 
+from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 
@@ -44,7 +46,8 @@ class Model(BaseChatModel):
         if messages[1].content == STORY["failing_question"]:
             raise RuntimeError(STORY["failure"])
         answer = STORY["answer"]
-        message = AIMessage(answer["text"], usage_metadata=usage(answer["usage"]))
+        ended = {"finish_reason": answer["finish_reason"]}
+        message = AIMessage(answer["text"], usage_metadata=usage(answer["usage"]), response_metadata=ended)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(self, messages, stop=None, run_manager=None, **kwargs):
@@ -53,8 +56,22 @@ class Model(BaseChatModel):
             if run_manager:
                 run_manager.on_llm_new_token(piece, chunk=chunk)
             yield chunk
-        last = AIMessageChunk("", usage_metadata=usage(STORY["first"]["usage"]), tool_calls=STORY["first"]["calls"])
+        first = STORY["first"]
+        ended = {"finish_reason": first["finish_reason"]}
+        last = AIMessageChunk(
+            "", usage_metadata=usage(first["usage"]), tool_calls=first["calls"], response_metadata=ended
+        )
         yield ChatGenerationChunk(message=last)
+
+
+class Guide(BaseRetriever):
+    """Finds what the story has."""
+
+    def _get_relevant_documents(self, query, *, run_manager):
+        return [
+            Document(one["text"], metadata={"source": one["name"], "score": one["score"]}, id=one["id"])
+            for one in STORY["search"]["found"]
+        ]
 
 
 @tool
@@ -74,6 +91,7 @@ def answer(inputs, config):
     messages = [SystemMessage(STORY["system"]), HumanMessage(inputs["input"])]
     if inputs["input"] == STORY["failing_question"]:
         return model.invoke(messages, config=config).content
+    Guide().invoke(STORY["search"]["query"], config=config)
     chunks = list(model.stream(messages, config=config))
     said = chunks[0]
     for chunk in chunks[1:]:

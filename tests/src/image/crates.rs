@@ -2,7 +2,7 @@
 //!
 //! Rule: a crate is written as its author would have it: in a folder of its own, knowing ours by version.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -94,24 +94,29 @@ pub struct CrateRegistry {
 }
 
 impl CrateRegistry {
-    /// Serves this crate as a release.
+    /// Serves this crate as a release of each of these versions.
     ///
     /// # Panics
     /// If it cannot be packed or no port is free.
-    pub fn with(published: &ExporterCrate) -> Self {
-        let archive = pack(published);
+    pub fn with(published: &ExporterCrate, versions: &[&str]) -> Self {
+        let archives: BTreeMap<_, _> =
+            versions.iter().map(|version| ((*version).to_owned(), pack(published, version))).collect();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let entry = json!({
-            "name": published.name, "vers": "0.3.1", "cksum": Digest::of(&archive).hex(),
-            "features": {}, "yanked": false,
-            "deps": [{
-                "name": "charm-telemetry-core", "req": "^0.1", "features": [], "optional": false,
-                "default_features": true, "target": null, "kind": "normal", "registry": CRATES_IO,
-            }],
-        });
+        let entry = |(version, archive): (&String, &Vec<u8>)| {
+            let entry = json!({
+                "name": published.name, "vers": version, "cksum": Digest::of(archive).hex(),
+                "features": {}, "yanked": false,
+                "deps": [{
+                    "name": "charm-telemetry-core", "req": "^0.1", "features": [], "optional": false,
+                    "default_features": true, "target": null, "kind": "normal", "registry": CRATES_IO,
+                }],
+            });
+            format!("{entry}\n")
+        };
+        let index = archives.iter().map(entry).collect();
         let config = json!({ "dl": format!("http://{address}/dl") });
-        let served = Served { index: entry.to_string(), config: config.to_string(), archive };
+        let served = Served { index, config: config.to_string(), archives };
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stop);
         let thread = std::thread::spawn(move || served.run(&listener, &seen));
@@ -160,7 +165,8 @@ fn cached() -> BTreeSet<PathBuf> {
 struct Served {
     index: String,
     config: String,
-    archive: Vec<u8>,
+    /// By version.
+    archives: BTreeMap<String, Vec<u8>>,
 }
 
 impl Served {
@@ -182,7 +188,11 @@ impl Served {
         let body = match path {
             "/index/config.json" => self.config.as_bytes(),
             _ if path.starts_with("/index/") => self.index.as_bytes(),
-            _ => &self.archive,
+            // `/dl/NAME/VERSION/download`
+            _ => self
+                .archives
+                .get(path.split('/').nth(3).unwrap_or_default())
+                .map_or(&[] as &[u8], Vec::as_slice),
         };
         write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len())?;
         stream.write_all(body)
@@ -190,13 +200,16 @@ impl Served {
 }
 
 /// The archive that `cargo publish` would upload.
-fn pack(published: &ExporterCrate) -> Vec<u8> {
-    let inside = format!("{}-0.3.1", published.name);
+fn pack(published: &ExporterCrate, version: &str) -> Vec<u8> {
+    let inside = format!("{}-{version}", published.name);
+    let line = |version: &str| format!("version = \"{version}\"\nedition");
+    published.replace("Cargo.toml", &line("0.3.1"), &line(version));
     let parent = published.folder.parent().unwrap();
     let staged = parent.join(&inside);
     fs::rename(&published.folder, &staged).unwrap();
     let output = Command::new("tar").args(["-czf", "-", &inside]).current_dir(parent).output().unwrap();
     assert!(output.status.success());
     fs::rename(&staged, &published.folder).unwrap();
+    published.replace("Cargo.toml", &line(version), &line("0.3.1"));
     output.stdout
 }

@@ -110,6 +110,23 @@ impl Bundle {
         std::fs::write(self.folder.join("config.json"), config.to_string()).expect("it can be written");
     }
 
+    /// Gives it a `/dev` with `null` and nothing else: no source of randomness.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    pub fn leave_only_null(&self, scratch: &Path) {
+        let devices = scratch.join("dev");
+        std::fs::create_dir(&devices).expect("the folder is new");
+        std::fs::write(devices.join("null"), "").expect("it can be written");
+        let mut config = self.config();
+        let mounts = config["mounts"].as_array_mut().expect("a list");
+        mounts.retain(|mount| !mount["destination"].as_str().is_some_and(|to| to.starts_with("/dev")));
+        let bind = |source: &Path, to: &str| json!({ "destination": to, "type": "bind", "source": source, "options": ["bind", "rw"] });
+        mounts.push(bind(&devices, "/dev"));
+        mounts.push(bind(Path::new("/dev/null"), "/dev/null"));
+        std::fs::write(self.folder.join("config.json"), config.to_string()).expect("it can be written");
+    }
+
     /// The command line that runs it.
     pub fn run_command(&self) -> Command {
         let mut command = Command::new("runc");

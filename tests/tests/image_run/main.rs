@@ -150,6 +150,35 @@ fn the_unpacked_image_runs_an_agent_under_runc_alone_and_its_spans_arrive() {
     check(&bundle.run_command().output().unwrap(), &receivers);
 }
 
+/// The runner on nothing, in whose folder of work the runner itself is the agent.
+#[test]
+fn on_nothing_nobody_runs_an_agent_without_shell_or_randomness_and_its_span_arrives() {
+    let (Some(_), Some(_)) = (requires::program("runc"), requires::program("umoci")) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (layout, outside) = (folder.path().join("layout"), folder.path().join("agent"));
+    let output = format!("oci:{}", layout.display());
+    image(["--features", "otlp", "--tag", "a/b:1", "--output", &output, "--json"], &[]).json();
+    let bundle = Bundle::unpack(&layout, "1", &folder.path().join("bundle"));
+    let entry_point = "charm-runner exporters --json";
+    let manifest = format!(
+        "version: \"0.4.2\"\npersona: {{name: Hello, description: Lists exporters.}}\ninterface: {{input: {{}}, output: {{}}}}\nruntime:\n  adapter: {{type: command, entry_point: {entry_point}}}\n  telemetry: [otlp]\n"
+    );
+    fs::write(bundle.root().join("work/charm.yaml"), manifest).unwrap();
+    fs::create_dir(&outside).unwrap();
+    let receivers = Receivers::start();
+    let env = receivers.environment().map(|(name, value)| format!("{name}={value}"));
+    let command = ["charm", "run", "/work", "--json", "{}"];
+    bundle.configure(&command, &env.each_ref().map(String::as_str), &outside);
+    bundle.leave_only_null(folder.path());
+    let user = &bundle.config()["process"]["user"];
+    assert_eq!((&user["uid"], &user["gid"]), (&json!(65532), &json!(65532)));
+    let output = bundle.run_command().output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(stdout.contains("OTEL_EXPORTER_OTLP_ENDPOINT"), "the agent has said its piece: {stdout}");
+    receivers.wait_for_otlp(RUN);
+}
+
 #[test]
 fn the_command_itself_loads_the_image_into_podman() {
     let Some(_) = built() else { return };

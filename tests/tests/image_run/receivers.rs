@@ -59,21 +59,26 @@ impl Receivers {
 
     /// Waits until both have a span whose name begins with each of these, and returns all spans of each.
     pub(crate) fn wait_for(&self, names: &[&str]) -> [Vec<Span>; 2] {
-        let end = Instant::now() + PATIENCE;
-        let readers: [(&ReceiverDouble, Reader); 2] =
-            [(&self.otlp, otlp_spans), (&self.sentry, sentry_spans)];
-        readers.map(|(receiver, read)| {
-            loop {
-                let requests = receiver.requests();
-                let spans: Vec<Span> = requests.iter().flat_map(read).collect();
-                let known: BTreeSet<_> = spans.iter().map(|span| span.name.as_str()).collect();
-                if names.iter().all(|name| known.iter().any(|known| known.starts_with(name))) {
-                    return spans;
-                }
-                assert!(Instant::now() < end, "of {names:?} only {known:?} came");
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        })
+        [wait_for(&self.otlp, otlp_spans, names), wait_for(&self.sentry, sentry_spans, names)]
+    }
+
+    /// The same of the one alone.
+    pub(crate) fn wait_for_otlp(&self, name: &str) -> Vec<Span> {
+        wait_for(&self.otlp, otlp_spans, &[name])
+    }
+}
+
+fn wait_for(receiver: &ReceiverDouble, read: Reader, names: &[&str]) -> Vec<Span> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let requests = receiver.requests();
+        let spans: Vec<Span> = requests.iter().flat_map(read).collect();
+        let known: BTreeSet<_> = spans.iter().map(|span| span.name.as_str()).collect();
+        if names.iter().all(|name| known.iter().any(|known| known.starts_with(name))) {
+            return spans;
+        }
+        assert!(Instant::now() < end, "of {names:?} only {known:?} came");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

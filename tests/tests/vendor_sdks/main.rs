@@ -13,7 +13,7 @@ mod sentry;
 mod table;
 
 /// What the spans of the story are called in the tables, in the order in which they begin.
-const GOOD_RUN: [&str; 5] = ["agent", "call", "tool", "failed tool", "answer"];
+const GOOD_RUN: [&str; 6] = ["agent", "search", "call", "tool", "failed tool", "answer"];
 const BAD_RUN: [&str; 2] = ["failed agent", "failed call"];
 
 /// The labels of all spans, in the order in which they begin.

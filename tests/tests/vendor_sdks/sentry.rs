@@ -5,6 +5,8 @@
 use std::collections::BTreeSet;
 
 use charm_telemetry_core::testing::{Answer, ReceiverDouble, RecordedRequest};
+use charm_telemetry_tests::envelope;
+use charm_telemetry_tests::relay::Relay;
 use serde_json::{Value, json};
 
 use crate::actors::{Stage, to};
@@ -22,25 +24,6 @@ fn variables(receiver: &ReceiverDouble, lifecycle: &str) -> Vec<(&'static str, S
         ("SENTRY_TRACE_LIFECYCLE", lifecycle.to_owned()),
     ];
     pairs.into()
-}
-
-/// The headers of an envelope, and its items: their headers and payloads.
-fn envelope(body: &[u8]) -> (Value, Vec<(Value, Value)>) {
-    let line = |rest: &mut &[u8]| {
-        let end = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
-        let line: Value = serde_json::from_slice(&rest[..end]).unwrap();
-        *rest = &rest[(end + 1).min(rest.len())..];
-        line
-    };
-    let (mut rest, mut items) = (body, Vec::new());
-    let headers = line(&mut rest);
-    while !rest.is_empty() {
-        let header = line(&mut rest);
-        let length = usize::try_from(header["length"].as_u64().unwrap()).unwrap();
-        items.push((header, serde_json::from_slice(&rest[..length]).unwrap()));
-        rest = &rest[(length + 1).min(rest.len())..];
-    }
-    (headers, items)
 }
 
 /// A span in one shape, whichever way it came: its own fields, and `attributes`.
@@ -96,7 +79,7 @@ fn told(requests: &[RecordedRequest]) -> Told {
     let (mut spans, mut events, mut kinds) = (Vec::new(), Vec::new(), BTreeSet::new());
     let mut header_fields = Fields::new();
     for posted in &posted {
-        let (headers, items) = envelope(&posted.body);
+        let (headers, items) = envelope::read(&posted.body);
         flatten("envelope", &headers, &mut header_fields);
         for (header, payload) in items {
             let kind = header["type"].as_str().unwrap().to_owned();
@@ -191,13 +174,27 @@ fn names(object: &Value) -> Vec<String> {
     object.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
 }
 
+/// What we sent, before the code that Sentry reads it with.
+fn judge(requests: &[RecordedRequest]) {
+    let Some(relay) = Relay::find() else { return };
+    let bodies = || requests.iter().map(|request| request.body.as_slice());
+    let events = envelope::payloads(bodies(), "event");
+    assert_eq!(events.len(), 2, "of the tool and of the model");
+    let payloads = [events, envelope::payloads(bodies(), "transaction")].concat();
+    for judged in relay.judge_all(&payloads) {
+        assert!(judged.faults.is_empty(), "{:#?} in {:#}", judged.faults, judged.payload);
+    }
+}
+
 fn compare(lifecycle: &str, mark: &str) {
     let Some(stage) = Stage::set() else { return };
     let receiver = ReceiverDouble::start();
     receiver.answer_always(Answer::new(200).body("{}"));
     let variables = |receiver: &ReceiverDouble| variables(receiver, lifecycle);
     let theirs = told(&stage.sdk("with_sentry.py", &[lifecycle], &receiver, &variables));
-    let ours = told(&stage.ours("sentry", &receiver, &variables));
+    let ours = stage.ours("sentry", &receiver, &variables);
+    judge(&ours);
+    let ours = told(&ours);
     table::check("sentry.md", mark, &table::differences(&theirs, &ours));
 }
 

@@ -8,6 +8,10 @@ use std::collections::BTreeSet;
 use charm_telemetry_tests::workspace;
 
 use crate::fields::{Told, matches};
+use crate::labels;
+
+/// What stands for every span of the story: the row is one for each of them.
+const EVERY: &str = "every";
 
 /// What stands for a field that is not there.
 const ABSENT: &str = "-";
@@ -62,11 +66,17 @@ impl Row {
         let [spans, fields, theirs, ours, why] = cells[..] else {
             panic!("the row has not five cells: {line}")
         };
-        let list =
-            |cell: &str| cell.split(", ").map(|name| name.trim().trim_matches('`').to_owned()).collect();
+        let list = |cell: &str| -> Vec<String> {
+            cell.split(", ").map(|name| name.trim().trim_matches('`').to_owned()).collect()
+        };
         let said = |cell: &str| cell.trim_matches('`').to_owned();
+        let spans = list(spans);
+        let of = |span: String| match span.as_str() {
+            EVERY => labels().map(str::to_owned).collect(),
+            _ => vec![span],
+        };
         Self {
-            spans: list(spans),
+            spans: spans.into_iter().flat_map(of).collect(),
             fields: list(fields),
             theirs: said(theirs),
             ours: said(ours),
@@ -80,7 +90,7 @@ impl Row {
             ABSENT => value == ABSENT,
             pattern => value != ABSENT && matches(pattern, value),
         };
-        (span == "every" || span == found.span)
+        span == found.span
             && matches(field, &found.field)
             && said(&self.theirs, &found.theirs)
             && said(&self.ours, &found.ours)

@@ -139,10 +139,16 @@ def model_of(response, answer):
     return first(getattr(response, "llm_output", None), "model_name", "model") or first(meta, "model_name", "model")
 
 
+def why_ended(answer, generation):
+    names = ("finish_reason", "stop_reason", "done_reason", "finishReason", "stopReason")
+    told = (getattr(answer, "response_metadata", None), getattr(generation, "generation_info", None))
+    return first(told[0], *names) or first(told[1], *names)
+
+
 @added
 def on_llm_end(self, response=None, *, run_id=None, **_):
     call, _ = closed("llm", run_id)
-    body, output, answer = call, response, None
+    body, output, answer, generation = call, response, None, None
     try:
         generation = response.generations[0][0]
         answer = getattr(generation, "message", None)
@@ -155,6 +161,9 @@ def on_llm_end(self, response=None, *, run_id=None, **_):
             answer = response
     model = attempt(model_of, response, answer)
     usage = attempt(usage_of, response, answer)
+    why = attempt(why_ended, answer, generation)
+    if why and isinstance(output, dict):
+        output = dict(output, finish_reason=why)
     if output is not None:
         body += json_field("output", output)
     body += field("model", model)

@@ -65,8 +65,12 @@ impl Shared {
     /// An item was not taken.
     pub(super) fn tell_of_refusal(&self, reason: DropReason) {
         let way_out = match reason {
-            DropReason::QueueFull => "; memory is full, see `CHARM_DELIVERY_MEMORY_BYTES`",
-            _ => "",
+            DropReason::QueueFull => format!(
+                "; memory is full: it holds {} items, or the bytes of `CHARM_DELIVERY_MEMORY_BYTES`; a writable \
+                 `CHARM_STATE_DIR` takes more",
+                self.config.memory_items
+            ),
+            _ => String::new(),
         };
         self.notice(NoticeKind::Dropped, &format!("{}: {reason}{way_out}", are_lost(1)));
     }

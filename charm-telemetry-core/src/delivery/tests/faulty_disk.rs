@@ -72,32 +72,34 @@ async fn a_full_disk_and_full_memory_drop_the_newest_by_name() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_sync_is_never_repeated_on_the_same_file_and_the_disk_is_used_again_when_it_is_well() {
-    let disk = SimulatedDisk::default();
-    let synced = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let log = synced.clone();
-    disk.set_fault(move |step, path| {
-        if step == Step::Sync {
-            log.lock().unwrap().push(path.to_owned());
-        }
-        (step == Step::Sync).then_some(EIO)
-    });
-    let receiver = down_for_an_hour();
-    let bench = on(&disk).start(&receiver);
-    bench.send(0..30);
-    tokio::time::sleep(HOUR / 4).await;
-    assert_eq!(bench.outcomes().pending, 30, "kept in memory");
-    assert!(synced.lock().unwrap().len() > 2, "it was tried again, with new files");
-    assert!(
-        !disk.names().iter().any(|name| name.contains("batch")),
-        "no suspect file stays: {:?}",
-        disk.names()
-    );
-    disk.heal();
-    bench.send(30..40);
-    tokio::time::sleep(HOUR / 4).await;
-    assert_eq!(bench.outcomes().spooled, 40);
-    bench.until_done(2 * HOUR).await;
-    assert_eq!(receiver.taken().len(), 40);
+    for error in [EIO, ENOSPC] {
+        let disk = SimulatedDisk::default();
+        let synced = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let log = synced.clone();
+        disk.set_fault(move |step, path| {
+            if step == Step::Sync {
+                log.lock().unwrap().push(path.to_owned());
+            }
+            (step == Step::Sync).then_some(error)
+        });
+        let receiver = down_for_an_hour();
+        let bench = on(&disk).start(&receiver);
+        bench.send(0..30);
+        tokio::time::sleep(HOUR / 4).await;
+        assert_eq!(bench.outcomes().pending, 30, "kept in memory");
+        let tried = synced.lock().unwrap().clone();
+        let files: std::collections::BTreeSet<_> = tried.iter().collect();
+        assert!(files.len() > 2 && files.len() == tried.len(), "each try has a file of its own: {tried:?}");
+        assert_eq!(degraded_notices(&bench), 1);
+        let names = disk.names();
+        assert!(!names.iter().any(|name| name.contains("batch")), "no suspect file stays: {names:?}");
+        disk.heal();
+        bench.send(30..40);
+        tokio::time::sleep(HOUR / 4).await;
+        assert_eq!(bench.outcomes().spooled, 40);
+        bench.until_done(2 * HOUR).await;
+        assert_eq!(receiver.taken().len(), 40);
+    }
 }
 
 #[tokio::test(start_paused = true)]

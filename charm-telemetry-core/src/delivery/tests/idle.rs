@@ -68,12 +68,12 @@ fn send(delivery: &DeliveryHandle, numbers: std::ops::Range<u64>) {
 }
 
 /// Where nobody listens any more.
-fn dead_endpoint() -> String {
+pub(super) fn dead_endpoint() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}/", listener.local_addr().unwrap())
 }
 
-fn batches(dir: &Path) -> Vec<PathBuf> {
+pub(super) fn batches(dir: &Path) -> Vec<PathBuf> {
     let dirs = std::fs::read_dir(dir.join("spool/killed")).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> =
         dirs.flat_map(|dir| std::fs::read_dir(dir).unwrap()).map(|entry| entry.unwrap().path()).collect();
@@ -108,7 +108,7 @@ fn busy() -> Duration {
     clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap()
 }
 
-fn wait_until(done: impl Fn() -> bool) {
+pub(super) fn wait_until(done: impl Fn() -> bool) {
     let is_done = (0..2_000).any(|_| {
         std::thread::sleep(Duration::from_millis(10));
         done()

@@ -1,15 +1,15 @@
 //! Who is told of what is lost: the destination, and the operator through the manager.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::bench::{HOUR, Receiver, Setup, TestDestination, else_as_the_double, lost};
-use super::simulated_disk::{SimulatedDisk, Step};
+use super::simulated_disk::{EIO, SimulatedDisk, Step};
 use super::spool_faults::{leave, on};
 use crate::delivery::{
-    Body, Delivery, DeliveryConfig, DeliveryHandle, DeliveryNotice, Destination, EncodeError, Item, Limits,
-    NoticeKind, Request, Response, Sending,
+    Body, Delivery, DeliveryConfig, DeliveryHandle, DeliveryNotice, DeliveryState, Destination, EncodeError,
+    Item, Limits, NoticeKind, Request, Response, Sending,
 };
 use crate::outcome::DropReason;
 use crate::testing::{Answer, MemoryWriter, ReceiverDouble};
@@ -52,6 +52,57 @@ async fn a_destination_is_told_of_what_is_lost_in_the_spool_by_cap_and_by_age() 
         assert!(lost(&outcomes, reason) > 0, "{outcomes:?}");
         assert_eq!(told.lock().unwrap().get(&reason), Some(&lost(&outcomes, reason)), "{reason}");
     }
+}
+
+/// Asks how its delivery stands when it is told of a loss.
+struct Asking(TestDestination, Arc<OnceLock<DeliveryHandle>>, Arc<Mutex<Heard>>);
+
+/// The items that were lost by `spool_full`, and how the delivery stood then.
+#[derive(Default)]
+struct Heard {
+    lost: u64,
+    states: Vec<DeliveryState>,
+}
+
+impl Destination for Asking {
+    else_as_the_double!();
+
+    fn assemble(&self, items: &[Item]) -> Result<Body, EncodeError> {
+        self.0.assemble(items)
+    }
+
+    fn wants_dropped(&self) -> bool {
+        true
+    }
+
+    fn dropped(&self, items: &[Item], reason: DropReason) {
+        assert_eq!(reason, DropReason::SpoolFull);
+        let mut heard = self.2.lock().unwrap();
+        heard.lost += items.len() as u64;
+        heard.states.push(self.1.get().unwrap().report().state);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_is_told_of_its_last_losses_before_the_books_are_closed() {
+    let disk = SimulatedDisk::default();
+    disk.set_fault(|step, _| (step == Step::Write).then_some(EIO));
+    let mut setup = on(&disk, Setup::default());
+    setup.config.spool.max_bytes = 6000;
+    let destination = TestDestination { limits: setup.limits, identity: setup.identity.clone() };
+    let (handle, heard) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(Heard::default())));
+    let asking = Asking(destination, handle.clone(), heard.clone());
+    let bench = setup.start_with(&Receiver::always(503), asking);
+    assert!(handle.set(bench.handle.clone()).is_ok());
+    bench.send(0..200);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    // The disk was not tried again yet: all is stored, and most of it given up, when it is over.
+    disk.heal();
+    let outcomes = bench.shutdown(Duration::from_secs(2)).await;
+    let heard = heard.lock().unwrap();
+    assert_eq!((heard.lost, heard.lost > 0), (lost(&outcomes, DropReason::SpoolFull), true), "{outcomes:?}");
+    let is_over = |state: &DeliveryState| matches!(state, DeliveryState::CutOff | DeliveryState::Finished);
+    assert!(!heard.states.iter().any(is_over), "{:?}", heard.states);
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,10 +12,12 @@ mod coming_back;
 mod dying_disk;
 mod faulty_disk;
 #[cfg(target_os = "linux")]
+mod full_start;
 mod gate;
 mod idle;
 mod killed;
 mod losses;
+mod nudged;
 mod outdated;
 mod over_http;
 mod panic_words;
@@ -26,7 +28,9 @@ mod shutting_down;
 mod simulated_disk;
 mod spool_faults;
 mod stuck;
+mod suspended;
 mod swapped;
+mod taken;
 mod undeletable;
 #[cfg(target_os = "linux")]
 mod unreachable;

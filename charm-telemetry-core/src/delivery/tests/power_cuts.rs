@@ -105,7 +105,7 @@ fn two_lives() -> (Vec<Change>, Vec<Mark>) {
     std::mem::forget(spool);
     disk.unlock();
     let mut second = Life { marks, ..Life::on(disk.clone()) };
-    second.spool.adopt(now()).unwrap();
+    second.spool.adopt(now(), || false).unwrap();
     second.store(12..15);
     second.deliver(0);
     second.deliver(1);
@@ -247,7 +247,7 @@ impl Made {
 fn recovered(disk: &SimulatedDisk) -> BTreeSet<u64> {
     let mut found = BTreeSet::new();
     let mut spool = spool_on(disk);
-    spool.adopt(now()).unwrap();
+    spool.adopt(now(), || false).unwrap();
     for _ in 0..100 {
         match spool.load_first() {
             None => break,

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::bench::{HOUR, Receiver, Setup, lost};
+use super::bench::{HOUR, Receiver, Setup, TestDestination, else_as_the_double, lost};
 use super::simulated_disk::{ENOSPC, SimulatedDisk, Step};
 use super::spool_faults::on;
 use crate::delivery::transport::TransportError;
-use crate::delivery::{DeliveryState, NoticeKind, Response};
+use crate::delivery::{
+    Body, DeliveryState, Destination, Disposition, EncodeError, Item, NoticeKind, Response,
+};
 use crate::outcome::DropReason;
 
 #[tokio::test(start_paused = true)]
@@ -186,6 +188,56 @@ async fn every_status_has_its_meaning() {
             other => panic!("{status}: {other:?}"),
         };
         assert_eq!(what, expected, "{status}");
+    }
+}
+
+/// Of which a success may refuse some items, as the header `rejected` says.
+struct InPart(TestDestination);
+
+impl Destination for InPart {
+    else_as_the_double!();
+
+    fn assemble(&self, items: &[Item]) -> Result<Body, EncodeError> {
+        self.0.assemble(items)
+    }
+
+    fn classify(&self, response: &Response) -> Disposition {
+        match response.header("rejected") {
+            Some(count) => {
+                Disposition::PartlyRejected { rejected: count.parse().unwrap(), reason: "odd".to_owned() }
+            }
+            None => Disposition::standard(response),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_partial_success_refuses_is_counted_and_told_and_not_sent_again() {
+    for (said, delivered, rejected) in [("1", 2, 1), ("9", 0, 3)] {
+        let receiver = Receiver::new(move |items, _| {
+            let answer = Response::new(200);
+            Ok(if items.contains(&0) { answer.with_header("rejected", said) } else { answer })
+        });
+        let setup = Setup::default();
+        let destination = TestDestination { limits: setup.limits, identity: setup.identity.clone() };
+        let bench = setup.start_with(&receiver, InPart(destination));
+        bench.send(0..3);
+        bench.until_done(HOUR).await;
+        let outcomes = bench.outcomes();
+        assert_eq!(
+            (outcomes.delivered, lost(&outcomes, DropReason::Rejected)),
+            (delivered, rejected),
+            "{said}"
+        );
+        assert_eq!(receiver.requests().len(), 1, "nothing is sent again");
+        let told = bench.notices.lock().unwrap().clone();
+        let start = format!("the receiver refused {said} of 3 items: ");
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].kind == NoticeKind::Dropped && told[0].message.starts_with(&start), "{told:?}");
+        assert!(told[0].message.contains("odd"), "{told:?}");
+        bench.send([3]);
+        bench.until_done(HOUR).await;
+        assert_eq!(bench.outcomes().delivered, delivered + 1, "a fresh one passes");
     }
 }
 

@@ -46,6 +46,25 @@ async fn with_the_receiver_down_it_ends_in_time_and_the_next_start_delivers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_has_no_answer_yet_holds_up_no_end_and_its_items_are_spooled() {
+    let dir = tempfile::tempdir().unwrap();
+    let silent = Receiver::new(|_, _| Err(TransportError::Timeout(Duration::from_secs(10))));
+    let bench = Setup::spooling(dir.path()).start(&silent);
+    bench.send(0..200);
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(silent.requests().len(), 1, "it is on its way");
+    let before = tokio::time::Instant::now();
+    let outcomes = bench.shutdown(TWO_SECONDS).await;
+    assert!(before.elapsed() <= Duration::from_millis(2200), "{:?}", before.elapsed());
+    assert_eq!(outcomes.spooled, 200);
+    let receiver = Receiver::always(200);
+    let bench = Setup::spooling(dir.path()).start(&receiver);
+    bench.send([200]);
+    bench.until_done(HOUR).await;
+    assert_eq!(receiver.order(), (0..=200).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_receiver_that_has_long_been_down_is_asked_once_more_and_not_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let receiver = Receiver::always(503);

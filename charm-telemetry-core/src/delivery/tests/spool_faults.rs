@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bench::{Bench, HOUR, Receiver, Setup, lost};
-use super::simulated_disk::SimulatedDisk;
+use super::simulated_disk::{SimulatedDisk, Step};
 use crate::delivery::SpoolConfig;
 use crate::outcome::DropReason;
 
@@ -279,7 +279,7 @@ async fn what_waits_for_a_week_expires_and_is_counted() {
 #[tokio::test(start_paused = true)]
 async fn steps_of_the_wall_clock_expire_nothing_in_a_process_that_lives() {
     const YEARS: i64 = 10 * 365 * 24 * 3600;
-    for step in [3600, -3600, YEARS, -YEARS, 8 * 3600] {
+    for step in [1, -1, 3600, -3600, YEARS, -YEARS, 8 * 3600, 8 * 24 * 3600] {
         let disk = SimulatedDisk::default();
         let setup = Setup::default();
         let clock = setup.clock.clone();
@@ -311,6 +311,10 @@ async fn a_clock_that_is_years_off_at_the_next_start_expires_nothing_but_a_real_
         assert_eq!(receiver.taken().len(), arrive, "{seconds_later} seconds later");
         assert_eq!(lost(&bench.outcomes(), DropReason::Expired), 20 - arrive as u64);
     };
+    // Of a leap second: the start is one to three seconds before what the batch says of itself.
+    check(-1, 20).await;
+    check(0, 20).await;
+    check(1, 20).await;
     check(3600, 20).await;
     check(-3600, 20).await;
     check(6 * DAY, 20).await;
@@ -351,6 +355,31 @@ async fn what_several_processes_left_is_sent_in_their_order_however_the_clock_wa
         bench.until_done(HOUR).await;
         assert_eq!(receiver.order(), (0..=60).collect::<Vec<_>>(), "{steps:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_has_to_end_while_it_takes_over_leaves_the_rest_and_spools_its_own() {
+    let disk = SimulatedDisk::default();
+    for process in 0..5 {
+        leave(&disk, Setup::default(), process * 10..(process + 1) * 10).await;
+    }
+    let bench = on(&disk, Setup::default()).start(&Receiver::always(200));
+    bench.send(50..55);
+    let handle = bench.handle.clone();
+    // So slow a disk that the time is over with the first directory.
+    disk.set_fault(move |step, path| {
+        if step == Step::List && path.parent().is_some_and(|parent| parent.ends_with("double")) {
+            handle.begin_shutdown(Duration::ZERO);
+        }
+        None
+    });
+    tokio::time::sleep(MOMENT).await;
+    let outcomes = bench.shutdown(MOMENT).await;
+    assert_eq!((outcomes.adopted, outcomes.spooled, outcomes.dropped.total()), (10, 15, 0));
+    disk.heal();
+    let (bench, receiver) = start_healthy(&disk, Setup::default()).await;
+    bench.until_done(HOUR).await;
+    assert_eq!(receiver.order(), (0..55).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,6 @@
 //!
 //! Rule: a try ends in time, other destinations do not notice, and all is delivered when the way is free.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -13,7 +12,7 @@ use tokio::runtime::Handle;
 
 use super::bench::{TestDestination, item};
 use super::gate::Gate;
-use super::killed::accept_all;
+use super::taken::{Taken, accept_all};
 use crate::delivery::backoff::Random;
 use crate::delivery::engine::Engine;
 use crate::delivery::names::{LookUp, Names};
@@ -138,17 +137,17 @@ impl Sender {
 
     /// Sends one more, and expects that this receiver gets it and all before it.
     #[track_caller]
-    fn ends_with_all(self, items: u64, taken: &Mutex<BTreeSet<u64>>) {
+    fn ends_with_all(self, items: u64, taken: &Taken) {
         self.send(items..items + 1);
         self.until(|this| this.handle.report().outcomes.delivered == items + 1);
-        assert_eq!(*taken.lock().unwrap(), (0..=items).collect());
+        assert_eq!(taken.numbers(), (0..=items).collect());
         let outcomes = self.handle.shutdown(PATIENCE).outcomes;
         assert_eq!((outcomes.accepted, outcomes.dropped.total(), outcomes.spooled), (items + 1, 0, 0));
     }
 }
 
 /// A receiver that compares payloads.
-fn receiver() -> (ReceiverDouble, Arc<Mutex<BTreeSet<u64>>>) {
+fn receiver() -> (ReceiverDouble, Arc<Taken>) {
     let (receiver, taken) = (ReceiverDouble::start(), Arc::default());
     accept_all(&receiver, &taken);
     (receiver, taken)

@@ -15,8 +15,8 @@ use crate::trace::{
 
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each says how one test wants it")]
-struct Recorder {
-    feed: SpanFeed,
+pub(super) struct Recorder {
+    pub(super) feed: SpanFeed,
     starts: bool,
     keeps_home: bool,
     tells_errors: bool,
@@ -24,7 +24,7 @@ struct Recorder {
     fails: bool,
     /// Ends that were shown, sampled or not.
     ended: Vec<String>,
-    told: Vec<String>,
+    pub(super) told: Vec<String>,
 }
 
 impl SpanExporter for Recorder {
@@ -89,7 +89,7 @@ fn secret_run() -> [crate::Event; 7] {
     ]
 }
 
-fn told(
+pub(super) fn told(
     recorder: Recorder,
     settings: TelemetrySettings,
     events: impl IntoIterator<Item = crate::Event>,
@@ -247,7 +247,7 @@ fn a_traceback_is_content_and_its_end_is_what_is_kept() {
     assert!(kept.len() <= 16 * 1024 && kept.ends_with("üthe end"), "{}", kept.len());
 }
 
-fn unsampled(keep_errors: bool) -> TelemetrySettings {
+pub(super) fn unsampled(keep_errors: bool) -> TelemetrySettings {
     let sampler = Sampler::new(0.0).unwrap().keep_errors(keep_errors);
     TelemetrySettings { sampler, ..TelemetrySettings::default() }
 }

@@ -12,4 +12,5 @@ mod pairing;
 mod properties;
 mod script;
 mod settings;
+mod unsampled;
 mod values;

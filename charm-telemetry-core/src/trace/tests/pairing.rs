@@ -321,4 +321,56 @@ fn tokens_that_show_that_they_were_counted_apart_are_counted_in_and_all_others_s
         [Some(1), Some(2), None, None, None, Some(30)],
         [Some(1), Some(32), Some(33), None, None, Some(30)],
     );
+    // The part would fit, but the sum holds it besides.
+    check(
+        [Some(100), Some(5), Some(185), Some(60), Some(20), None],
+        [Some(180), Some(5), Some(185), Some(60), Some(20), None],
+    );
+    check(
+        [Some(100), Some(50), Some(180), Some(7), None, Some(30)],
+        [Some(100), Some(80), Some(180), Some(7), None, Some(30)],
+    );
+    check(
+        [Some(100), Some(50), Some(187), Some(7), None, Some(30)],
+        [Some(107), Some(80), Some(187), Some(7), None, Some(30)],
+    );
+    // Which of the two it holds, or what else, is not known.
+    same([Some(100), Some(50), Some(180), Some(30), None, Some(30)]);
+    same([Some(100), Some(50), Some(151), Some(30), None, Some(10)]);
+    same([Some(100), Some(50), Some(150), Some(0), Some(0), Some(0)]);
+}
+
+#[test]
+fn two_models_that_stream_at_once_are_kept_apart() {
+    let usage = |tokens| EventKind::LlmEnd(Box::new(LlmEnd::new().usage(TokenUsage::new(10, tokens))));
+    let spans = spans([
+        event(0, 0, 0, run_start("{}")),
+        event(100, 1, 0, llm("slow")),
+        event(200, 2, 0, llm("fast")),
+        event(300, 2, 0, token("f1 ")),
+        event(400, 1, 0, token("s1 ")),
+        event(500, 2, 0, token("f2 ")),
+        event(600, 2, 0, token("f3 ")),
+        event(900, 1, 0, token("s2")),
+        event(1_200, 2, 0, usage(30)),
+        event(2_100, 1, 0, llm_end()),
+    ]);
+    let seen: Vec<_> = spans
+        .iter()
+        .map(|span| {
+            let stream = span.streaming.unwrap();
+            let text = span.output.as_ref().unwrap().text().into_owned();
+            let first = (stream.time_to_first_token.unwrap().as_millis(), millis(stream.first_token));
+            let gap = stream.time_per_token().unwrap().as_millis();
+            (&*span.head.name, text, stream.tokens, first, gap, span.tokens_per_second())
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            // Thirty tokens in a second, as the provider counts them; two in two seconds, as they came.
+            ("fast", "f1 f2 f3 ".to_owned(), 3, (100, 300), 150, Some(30.0)),
+            ("slow", "s1 s2".to_owned(), 2, (300, 400), 500, Some(1.0)),
+        ]
+    );
 }

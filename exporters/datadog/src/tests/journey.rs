@@ -2,7 +2,7 @@
 //!
 //! Rule: what arrived is read back, and what did not is accounted for.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use charm_telemetry_core::delivery::{Destination as _, Item};
 use charm_telemetry_core::testing::{Answer, MemoryWriter, ReceiverDouble};
@@ -178,7 +178,7 @@ fn what_nobody_takes_waits_on_disk_without_the_key_and_is_sent_by_another_applic
 #[test]
 fn a_request_is_for_one_application() {
     let route = Route::Public { url: "http://127.0.0.1:9".to_owned(), key: Secret::new(KEY) };
-    let items = ["a", "b"].map(|app| item(Format::Public, app, b"{}"));
+    let items = ["a", "b"].map(|app| item(Format::Public, app, UNIX_EPOCH, b"{}"));
     let intake = Intake(route);
     assert!(intake.assemble(&items).is_err(), "it is halved");
     assert!(intake.assemble(&items[..1]).is_ok());
@@ -189,7 +189,8 @@ fn a_request_is_for_one_application() {
 fn no_span_goes_to_the_address_of_the_other_format() {
     let public = Intake(Route::Public { url: "http://127.0.0.1:9".to_owned(), key: Secret::new(KEY) });
     let agent = Intake(Route::Agent { url: "http://127.0.0.1:9".to_owned() });
-    let [of_public, of_agent] = [Format::Public, Format::Agent].map(|format| item(format, "a", b"{}"));
+    let [of_public, of_agent] =
+        [Format::Public, Format::Agent].map(|format| item(format, "a", UNIX_EPOCH, b"{}"));
     for (intake, own, other) in [(public, &of_public, &of_agent), (agent, &of_agent, &of_public)] {
         assert!(intake.assemble(std::slice::from_ref(own)).is_ok());
         let why = intake.assemble(&[own.clone(), other.clone()]).err().unwrap().to_string();

@@ -215,9 +215,10 @@ fn an_action_is_no_span_and_its_arguments_are_nowhere_in_metadata() {
 fn with_content_off_no_content_is_in_any_field() {
     for format in BOTH {
         let spans = arrived_with(format, &[("CHARM_TELEMETRY_CONTENT", "off")], |harness| {
-            harness.run_start(&json!({ "input": "PRIVATE" })).unwrap();
+            harness.run_start(&json!({ "input": "PRIVATE", "thread_id": "t-1" })).unwrap();
             let call = harness.new_call();
-            harness.llm_start(call, LlmStart::new("m").input("PRIVATE")).unwrap();
+            let parameters = serde_json::from_str(r#"{"temperature": 0.2}"#).unwrap();
+            harness.llm_start(call, LlmStart::new("m").parameters(parameters).input("PRIVATE")).unwrap();
             harness.token(call, "PRIVATE").unwrap();
             harness.llm_error(call, "ValueError: PRIVATE").unwrap();
             let call = harness.new_call();
@@ -233,6 +234,9 @@ fn with_content_off_no_content_is_in_any_field() {
         assert!(!Value::from(spans.clone()).to_string().contains("PRIVATE"));
         assert!(spans.iter().all(|span| span["meta"]["metadata"]["content_withheld"] == true));
         assert_eq!(named(&spans, "t")["meta"]["error"]["type"], "ValueError", "the class stays");
+        assert!(spans.iter().all(|span| span["session_id"] == "t-1"), "so does the session");
+        let left = &named(&spans, "m")["meta"]["metadata"];
+        assert_eq!((&left["temperature"], &left["streamed_tokens"]), (&json!(0.2), &json!(1)), "and numbers");
     }
 }
 

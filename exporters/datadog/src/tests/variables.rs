@@ -144,8 +144,8 @@ fn nothing_waits_for_longer_than_datadog_takes_it() {
         harness.exporter().settings.as_ref().unwrap().delivery.spool.max_age
     };
     let key = ("DD_API_KEY", "k");
-    assert_eq!(max_age(&[key]), Duration::from_hours(23));
-    assert_eq!(max_age(&[key, ("CHARM_SPOOL_MAX_AGE", "7d")]), Duration::from_hours(23));
+    assert_eq!(max_age(&[key]), Duration::from_hours(24));
+    assert_eq!(max_age(&[key, ("CHARM_SPOOL_MAX_AGE", "7d")]), Duration::from_hours(24));
     assert_eq!(max_age(&[key, ("CHARM_SPOOL_MAX_AGE", "1h")]), Duration::from_hours(1));
 }
 

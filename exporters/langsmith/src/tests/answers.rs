@@ -9,7 +9,6 @@ use charm_telemetry_core::delivery::{Disposition, Encoding, Response};
 
 use crate::classify::classify;
 use crate::dialect::Dialect;
-use crate::request::{MAX_BODY_BYTES, MAX_RUNS};
 
 fn means(status: u16) -> Disposition {
     classify(&Response::new(status), Dialect::default()).0
@@ -96,7 +95,7 @@ fn the_server_may_ask_for_less_but_not_for_more() {
     );
     assert_eq!((less.multipart, less.max_runs, less.max_bytes), (false, 7, 5000));
     let more = told(r#"{"batch_ingest_config":{"size_limit":1000,"size_limit_bytes":20971520}}"#);
-    assert_eq!((more.max_runs, more.max_bytes), (MAX_RUNS, MAX_BODY_BYTES));
+    assert_eq!((more.max_runs, more.max_bytes), (100, 4_194_304));
     let none = told(r#"{"batch_ingest_config":{"size_limit":0,"size_limit_bytes":0}}"#);
-    assert_eq!((none.max_runs, none.max_bytes), (MAX_RUNS, MAX_BODY_BYTES));
+    assert_eq!((none.max_runs, none.max_bytes), (100, 4_194_304));
 }

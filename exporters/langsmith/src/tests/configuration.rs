@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use charm_telemetry_core::delivery::Destination;
+use charm_telemetry_core::delivery::{Destination, HeaderText};
 use charm_telemetry_core::{Environment, Registry, VariableProblem};
 use serde_json::json;
 
 use super::support::{Harness, KEY, exporter, finish, ingested, plain, recorded_run, runs};
-use crate::exporter::MAX_AGE;
+use crate::age::MAX_AGE;
 use crate::request::Project;
 
 fn build(pairs: &[(&str, &str)]) -> Result<Harness, Vec<VariableProblem>> {
@@ -71,6 +71,64 @@ fn the_project_the_workspace_and_the_key_are_sent_as_the_sdks_send_them() {
         assert_eq!(request.header("accept"), Some("application/json"));
         assert!(request.header("user-agent").is_some_and(|agent| agent.starts_with("charm-telemetry/")));
         assert!(!request.text().contains(KEY));
+    }
+}
+
+/// What an exporter with these variables and an old key sends: the key, the workspace, the address, the project.
+fn sent_with(pairs: &[(&str, &str)]) -> [String; 4] {
+    let pairs: Vec<_> = [("LANGCHAIN_API_KEY", "old-key")].into_iter().chain(pairs.iter().copied()).collect();
+    let harness = build(&pairs).map_err(|why| format!("{pairs:?}: {why:?}")).unwrap();
+    let request = Project::new(harness.exporter()).greeting().expect("`/info` is asked");
+    let header = |name: &str| match request.headers().find(|(header, _)| *header == name) {
+        Some((_, HeaderText::Plain(text))) => text.clone(),
+        Some((_, HeaderText::Secret(secret))) => secret.expose().to_owned(),
+        None => "-".to_owned(),
+    };
+    let address = request.url().trim_end_matches("/info").to_owned();
+    [header("x-api-key"), header("x-tenant-id"), address, harness.exporter().project.clone()]
+}
+
+#[test]
+fn old_names_blanks_and_quotes_are_read_as_the_sdks_read_them() {
+    const US: &str = "https://api.smith.langchain.com";
+    let projects = [
+        ("HOSTED_LANGSERVE_PROJECT_NAME", "hosted"),
+        ("LANGSMITH_PROJECT", "project"),
+        ("LANGCHAIN_PROJECT", "old project"),
+        ("LANGSMITH_SESSION", "session"),
+        ("LANGCHAIN_SESSION", "old session"),
+    ];
+    for (place, (name, value)) in projects.into_iter().enumerate() {
+        assert_eq!(sent_with(&projects[place..]), ["old-key", "-", US, value], "{name}");
+        let mut blank = projects;
+        blank[..place].iter_mut().for_each(|(_, value)| *value = " ");
+        assert_eq!(sent_with(&blank), ["old-key", "-", US, value], "{name} after blank ones");
+    }
+    for (pairs, expected) in [
+        (&[][..], ["old-key", "-", US, "default"]),
+        (&[("LANGSMITH_API_KEY", "key")], ["key", "-", US, "default"]),
+        (&[("LANGSMITH_API_KEY", " ")], ["old-key", "-", US, "default"]),
+        (&[("LANGSMITH_API_KEY", " 'key' ")], ["key", "-", US, "default"]),
+        (&[("LANGSMITH_PROJECT", " ")], ["old-key", "-", US, "default"]),
+        (&[("LANGSMITH_WORKSPACE_ID", " \"w\" ")], ["old-key", "w", US, "default"]),
+        (&[("LANGSMITH_WORKSPACE_ID", " ")], ["old-key", "-", US, "default"]),
+        (&[("LANGSMITH_WORKSPACE_ID", "''")], ["old-key", "-", US, "default"]),
+        (&[("LANGCHAIN_WORKSPACE_ID", "old")], ["old-key", "old", US, "default"]),
+        (
+            &[("LANGCHAIN_WORKSPACE_ID", "old"), ("LANGSMITH_WORKSPACE_ID", "new")],
+            ["old-key", "new", US, "default"],
+        ),
+        (&[("LANGCHAIN_ENDPOINT", "http://old/")], ["old-key", "-", "http://old", "default"]),
+        (
+            &[("LANGSMITH_ENDPOINT", "\t"), ("LANGCHAIN_ENDPOINT", "http://old")],
+            ["old-key", "-", "http://old", "default"],
+        ),
+        (
+            &[("LANGSMITH_ENDPOINT", "http://new"), ("LANGCHAIN_ENDPOINT", "http://old")],
+            ["old-key", "-", "http://new", "default"],
+        ),
+    ] {
+        assert_eq!(sent_with(pairs), expected, "{pairs:?}");
     }
 }
 

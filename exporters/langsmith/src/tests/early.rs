@@ -3,7 +3,7 @@
 //! Rule: the end of a run that was posted is a patch; of any other it is a post.
 
 use charm_telemetry_core::testing::{Answer, ReceiverDouble};
-use charm_telemetry_core::{CallId, LlmEnd, LlmStart, TokenUsage};
+use charm_telemetry_core::{CallId, DropReason, LlmEnd, LlmStart, TokenUsage};
 use serde_json::{Value, json};
 
 use super::checker::Run;
@@ -43,6 +43,29 @@ fn a_run_that_lasts_is_posted_without_its_end_and_patched_at_its_end() {
 }
 
 #[test]
+fn the_end_of_a_run_of_which_the_beginning_was_refused_is_a_post_with_all_of_it() {
+    let double = plain();
+    double.script([Answer::new(200), Answer::new(422)]);
+    let mut harness = exporter(&double, &[("CHARM_LANGSMITH_POST_AFTER", "0s")]);
+    harness.run_start(&json!({ "q": "hi" })).unwrap();
+    let delivery = harness.exporter().sending.0.as_ref().unwrap().delivery().clone();
+    assert!(delivery.flush(PATIENCE), "{}", delivery.report());
+    assert_eq!(delivery.report().outcomes.dropped.by(DropReason::Rejected), 1);
+    // Nothing is sent before the exporter was told of the loss.
+    let call = harness.new_call();
+    harness.tool_start(call, "t", "x").unwrap();
+    assert!(delivery.flush(PATIENCE), "{}", delivery.report());
+    harness.run_end(&json!({ "output": "done" })).unwrap();
+    finish(&mut harness);
+    let of_root = |run: &Run| run.main["run_type"] == "chain";
+    let roots: Vec<_> = runs(&double).into_iter().filter(of_root).collect();
+    let [begun, ended] = &roots[..] else { panic!("the beginning and the end") };
+    assert_eq!((begun.id, begun.main.get("end_time")), (ended.id, None));
+    assert_eq!((ended.operation.as_str(), ended.field("inputs")), ("post", &json!({ "q": "hi" })));
+    assert_eq!(*ended.field("outputs"), json!({ "output": "done" }));
+}
+
+#[test]
 fn a_beginning_and_its_end_in_one_batch_are_one_post() {
     let double = plain();
     let mut harness = exporter(&double, &[("CHARM_LANGSMITH_POST_AFTER", "0s")]);
@@ -60,8 +83,7 @@ fn a_beginning_and_its_end_in_one_batch_are_one_post() {
 
 #[test]
 fn a_patch_goes_to_a_server_without_multipart_too() {
-    let double =
-        langsmith(Answer::new(200).body(r#"{"batch_ingest_config":{"use_multipart_endpoint":false}}"#));
+    let double = langsmith(r#"{"batch_ingest_config":{"use_multipart_endpoint":false}}"#);
     let mut harness = exporter(&double, &[("CHARM_LANGSMITH_POST_AFTER", "0s")]);
     harness.run_start(&json!({ "q": "hi" })).unwrap();
     double.wait_for_requests(2, PATIENCE);

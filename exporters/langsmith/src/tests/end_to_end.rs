@@ -3,16 +3,20 @@
 //! Rule: every run is delivered once or accounted for with a reason.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, mpsc};
+use std::time::{Duration, Instant, SystemTime};
 
 use charm_telemetry_core::delivery::DeliveryReport;
 use charm_telemetry_core::testing::{Answer, MemoryWriter, ReceiverDouble};
-use charm_telemetry_core::{DropReason, Environment, LlmEnd, LlmStart, Manager, TokenUsage};
+use charm_telemetry_core::{
+    CallId, DropReason, Environment, HookResult, LlmEnd, LlmStart, Manager, TokenUsage,
+};
 use serde_json::json;
 
 use super::checker::Run;
 use super::support::{
-    KEY, PATIENCE, exporter, finish, ingested, judge, langsmith, plain, recorded_run, runs, runs_of,
+    Harness, KEY, LangSmith, PATIENCE, exporter, finish, ingested, judge, langsmith, plain, recorded_run,
+    runs, runs_of, silent,
 };
 
 const ZSTD: &str = r#"{"instance_flags":{"zstd_compression_enabled":true}}"#;
@@ -25,7 +29,7 @@ fn send(double: &ReceiverDouble) -> DeliveryReport {
 
 #[test]
 fn an_agent_that_a_manager_runs_is_read_back_whole() {
-    let double = langsmith(Answer::new(200).body(ZSTD));
+    let double = LangSmith::at(ZSTD, SystemTime::now);
     let url = double.url("/");
     let environment = Environment::from_pairs([
         ("LANGSMITH_API_KEY", KEY),
@@ -64,7 +68,7 @@ fn an_agent_that_a_manager_runs_is_read_back_whole() {
 
 #[test]
 fn a_compressed_request_says_its_sizes_and_its_parts_their_uncompressed_lengths() {
-    let double = langsmith(Answer::new(200).body(ZSTD));
+    let double = langsmith(ZSTD);
     let report = send(&double);
     assert_eq!(report.outcomes.delivered, 4);
     let [request] = &ingested(&double)[..] else { panic!("one request") };
@@ -77,9 +81,21 @@ fn a_compressed_request_says_its_sizes_and_its_parts_their_uncompressed_lengths(
 }
 
 #[test]
+fn a_request_in_gzip_says_no_sizes_as_those_of_the_sdks() {
+    let double = langsmith(r#"{"instance_flags":{"gzip_body_enabled":true}}"#);
+    assert_eq!(send(&double).outcomes.delivered, 4);
+    let [request] = &ingested(&double)[..] else { panic!("one request") };
+    assert_eq!(request.header("content-encoding"), Some("gzip"));
+    assert!(request.raw_body.starts_with(&[0x1f, 0x8b]) && request.raw_body.len() < request.body.len());
+    assert_eq!(request.header("x-pre-compressed-size"), None);
+    assert_eq!(request.header("x-post-compressed-size"), None);
+    assert_eq!(runs_of(request).len(), 4);
+}
+
+#[test]
 fn a_server_that_tells_nothing_gets_uncompressed_multipart() {
     for info in [Answer::new(404), Answer::new(500), Answer::new(200).body("<html>"), Answer::reset()] {
-        let double = langsmith(info);
+        let double = silent(info);
         assert_eq!(send(&double).outcomes.delivered, 4);
         let [request] = &ingested(&double)[..] else { panic!("one request") };
         assert_eq!((request.path.as_str(), request.header("content-encoding")), ("/runs/multipart", None));
@@ -88,12 +104,61 @@ fn a_server_that_tells_nothing_gets_uncompressed_multipart() {
 
 #[test]
 fn no_hook_waits_for_a_server_that_does_not_answer() {
-    let double = langsmith(Answer::silence());
+    let double = silent(Answer::silence());
     let mut harness = exporter(&double, &[]);
-    let before = Instant::now();
-    recorded_run(&mut harness);
-    assert!(before.elapsed() < Duration::from_secs(4), "the greeting alone waits for 5 seconds");
+    let call = harness.new_call();
+    let hooks: [fn(&mut Harness, CallId) -> HookResult; 4] = [
+        |harness, _| harness.run_start(&json!({})),
+        |harness, call| harness.tool_start(call, "t", "x"),
+        |harness, call| harness.tool_end(call, "t", "x"),
+        |harness, _| harness.run_end(&json!({})),
+    ];
+    for hook in hooks {
+        let before = Instant::now();
+        hook(&mut harness, call).unwrap();
+        assert!(before.elapsed() < Duration::from_secs(1), "the greeting alone waits for two seconds");
+    }
+    double.wait_for_requests(1, PATIENCE);
+    assert!(ingested(&double).is_empty(), "it is still waited for");
     harness.shutdown(Duration::from_millis(10)).unwrap();
+}
+
+#[test]
+fn a_request_holds_no_more_than_a_hundred_runs_and_four_mebibytes() {
+    let double = ReceiverDouble::start();
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    double.answer_with(move |request| {
+        if request.path != "/info" {
+            // Nothing is answered before all has come, and everything at once after that.
+            let _ = gate.lock().unwrap().recv_timeout(PATIENCE);
+        }
+        judge(request)
+    });
+    let mut harness = exporter(&double, &[]);
+    harness.exporter_mut().delivery.memory_bytes = 64 * 1024 * 1024;
+    harness.exporter_mut().delivery.request_timeout = PATIENCE;
+    let large = "x".repeat(500_000);
+    let tool = |harness: &mut Harness, output: &str| {
+        let call = harness.new_call();
+        harness.tool_start(call, "t", "x").unwrap();
+        harness.tool_end(call, "t", output).unwrap();
+    };
+    harness.run_start(&json!({})).unwrap();
+    (0..30).for_each(|_| tool(&mut harness, &large));
+    (0..250).for_each(|_| tool(&mut harness, "x"));
+    harness.run_end(&json!({})).unwrap();
+    drop(open);
+    let report = finish(&mut harness);
+    assert_eq!((report.outcomes.delivered, report.outcomes.dropped.total()), (281, 0), "{report}");
+    let requests = ingested(&double);
+    assert_eq!(requests.iter().map(|request| runs_of(request).len()).sum::<usize>(), 281, "each once");
+    for request in &requests {
+        assert!(request.body.len() <= 4_194_304, "{}", request.body.len());
+        assert!(runs_of(request).len() <= 100);
+    }
+    let full = requests.iter().filter(|request| request.body.len() > 3_500_000).count();
+    assert!(full >= 2, "as many as fit: {:?}", requests.iter().map(|it| it.body.len()).collect::<Vec<_>>());
 }
 
 #[test]
@@ -167,7 +232,7 @@ fn a_wrong_key_loses_nothing_and_is_not_shown() {
 
 #[test]
 fn the_server_decides_how_many_runs_it_takes_at_once() {
-    let double = langsmith(Answer::new(200).body(r#"{"batch_ingest_config":{"size_limit":1}}"#));
+    let double = langsmith(r#"{"batch_ingest_config":{"size_limit":1}}"#);
     assert_eq!(send(&double).outcomes.delivered, 4);
     let sizes: Vec<_> = ingested(&double).iter().map(|request| runs_of(request).len()).collect();
     assert_eq!(sizes, [1; 4]);
@@ -209,7 +274,7 @@ fn what_a_dead_server_did_not_take_is_counted_exactly_and_sent_by_the_next_start
 
 #[test]
 fn two_hundred_finished_runs_arrive_when_the_process_is_told_to_end() {
-    let double = langsmith(Answer::new(200).body(ZSTD));
+    let double = langsmith(ZSTD);
     let mut harness = exporter(&double, &[]);
     harness.run_start(&json!({})).unwrap();
     for _ in 1..200 {

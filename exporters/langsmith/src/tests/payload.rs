@@ -261,7 +261,7 @@ fn tokens_and_the_model_are_where_the_cost_is_computed_from() {
 }
 
 #[test]
-fn a_failed_run_an_abandoned_call_and_a_suspended_run_say_so() {
+fn a_failed_run_and_an_abandoned_call_say_so() {
     let runs = sent(&[], &[], |harness| {
         harness.run_start(&json!({})).unwrap();
         let call = harness.new_call();
@@ -272,13 +272,30 @@ fn a_failed_run_an_abandoned_call_and_a_suspended_run_say_so() {
     assert_eq!(runs[0].metadata()["charm_error_type"], "ValueError");
     assert_eq!(*runs[1].field("error"), json!("aborted: the run ended before the call did"));
     assert!(runs[1].main["end_time"].is_string());
+}
 
-    let runs = sent(&[], &[], |harness| {
+#[test]
+fn a_run_that_waits_for_a_person_has_the_mark_and_an_error_because_either_alone_says_something_else() {
+    let suspended = |variables: &[(&str, &str)], all: &[(&str, &str)]| {
+        let mut runs = sent(variables, all, |harness| {
+            harness.run_start(&json!({})).unwrap();
+            harness.run_end(&json!({ "status": "suspended", "output": "wait" })).unwrap();
+        });
+        runs.remove(0)
+    };
+    for all in [&[][..], &[("CHARM_TELEMETRY_CONTENT", "off")]] {
+        let run = suspended(&[], all);
+        assert_eq!(run.metadata()["ls_is_error_interrupt"], true);
+        assert_eq!(*run.field("error"), json!("suspended: the run waits for a person"));
+    }
+    let hidden = suspended(&[("LANGSMITH_HIDE_METADATA", "true")], &[]);
+    assert!(!hidden.fields.contains_key("error"), "without the mark it would have failed");
+    let done = sent(&[], &[], |harness| {
         harness.run_start(&json!({})).unwrap();
-        harness.run_end(&json!({ "status": "suspended", "output": "wait" })).unwrap();
+        harness.run_end(&json!({ "output": "wait" })).unwrap();
     });
-    assert_eq!(runs[0].metadata()["ls_is_error_interrupt"], true);
-    assert!(!runs[0].fields.contains_key("error"));
+    assert!(!done[0].fields.contains_key("error"));
+    assert!(done[0].metadata().get("ls_is_error_interrupt").is_none());
 }
 
 #[test]

@@ -2,14 +2,16 @@
 //!
 //! Rule: the double refuses what LangSmith would refuse, and tests read the runs from what it was sent.
 
-use std::time::Duration;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use charm_telemetry_core::delivery::DeliveryReport;
-use charm_telemetry_core::testing::{Answer, ExporterHarness, ReceiverDouble, RecordedRequest};
+use charm_telemetry_core::testing::{Answer, ExporterHarness, ManualClock, ReceiverDouble, RecordedRequest};
 use charm_telemetry_core::{Environment, LlmEnd, LlmStart, TokenUsage};
 use serde_json::json;
 
-use super::checker::{self, Run};
+use super::checker::{self, Run, Server};
 use crate::LangsmithExporter;
 
 pub(super) type Harness = ExporterHarness<LangsmithExporter>;
@@ -18,39 +20,72 @@ pub(super) const KEY: &str = "lsv2_pt_nobody_may_see_this";
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Answers `/info` with this, and everything else as LangSmith would.
-pub(super) fn langsmith(info: Answer) -> ReceiverDouble {
-    let double = ReceiverDouble::start();
-    double.answer_with(move |request| match request.path.as_str() {
-        "/info" => info.clone(),
-        _ => judge(request),
-    });
-    double
+/// A LangSmith on this machine. A test in which it refused something fails.
+pub(super) struct LangSmith {
+    double: ReceiverDouble,
+    server: Arc<Mutex<Server>>,
 }
 
-/// Without zstd.
-pub(super) fn plain() -> ReceiverDouble {
-    langsmith(Answer::new(200).body(r#"{"version":"0.12.0","instance_flags":{},"batch_ingest_config":null}"#))
+impl LangSmith {
+    /// One whose clock is this.
+    pub(super) fn at(info: &str, now: fn() -> SystemTime) -> Self {
+        Self::answering(Answer::new(200).body(info), info, now)
+    }
+
+    fn answering(answer: Answer, info: &str, now: fn() -> SystemTime) -> Self {
+        let double = ReceiverDouble::start();
+        let server = Arc::new(Mutex::new(Server::new(KEY, answer, info, now)));
+        let serving = Arc::clone(&server);
+        double.answer_with(move |request| serving.lock().unwrap().answer(request));
+        Self { double, server }
+    }
 }
 
-/// What LangSmith says to a request.
+impl Deref for LangSmith {
+    type Target = ReceiverDouble;
+
+    fn deref(&self) -> &ReceiverDouble {
+        &self.double
+    }
+}
+
+impl Drop for LangSmith {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(self.server.lock().unwrap().refused(), [""; 0]);
+        }
+    }
+}
+
+/// One that says this of itself.
+pub(super) fn langsmith(info: &str) -> LangSmith {
+    LangSmith::at(info, harness_time)
+}
+
+/// One that does not say anything of itself but this.
+pub(super) fn silent(info: Answer) -> LangSmith {
+    LangSmith::answering(info, "", harness_time)
+}
+
+/// Without compression.
+pub(super) fn plain() -> LangSmith {
+    langsmith(r#"{"version":"0.12.0","instance_flags":{},"batch_ingest_config":null}"#)
+}
+
+/// What the clocks of harnesses say, nearly.
+pub(super) fn harness_time() -> SystemTime {
+    ManualClock::new().now().wall
+}
+
+/// What a LangSmith says that has seen nothing yet.
 pub(super) fn judge(request: &RecordedRequest) -> Answer {
-    if request.header("x-api-key") != Some(KEY) {
-        return Answer::new(403).body(r#"{"error":"Forbidden"}"#);
-    }
-    match read(request) {
-        Ok(_) => Answer::new(202),
-        Err(why) => Answer::new(400).body(why),
-    }
+    Server::new(KEY, Answer::new(200).body("{}"), "{}", harness_time).answer(request)
 }
 
 fn read(request: &RecordedRequest) -> Result<Vec<Run>, String> {
-    match (request.method.as_str(), request.path.as_str()) {
-        ("POST", "/runs/multipart") => {
-            checker::multipart(request.header("content-type").unwrap_or_default(), &request.body)
-        }
-        ("POST", "/runs/batch") => checker::batch(&request.body),
-        other => Err(format!("{other:?} does not exist")),
+    match request.path.as_str() {
+        "/runs/batch" => checker::batch(&request.body),
+        _ => checker::multipart(request.header("content-type").unwrap_or_default(), &request.body),
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use charm_telemetry_core::protocol::EventLine;
 use charm_telemetry_core::trace::{FinishedSpan, TraceContext};
-use charm_telemetry_core::{LlmEnd, LlmStart, StreamEvent, TokenUsage};
+use charm_telemetry_core::{LlmEnd, LlmStart, TokenUsage};
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
 use serde_json::{Value, json};
@@ -25,7 +24,7 @@ pub(super) fn any(span: &Span, key: &str) -> Option<Any> {
     value
 }
 
-fn text(span: &Span, key: &str) -> Option<String> {
+pub(super) fn text(span: &Span, key: &str) -> Option<String> {
     match any(span, key)? {
         Any::StringValue(text) => Some(text),
         other => panic!("{key} is {other:?}"),
@@ -294,48 +293,6 @@ fn answers_of_providers_are_unwrapped_and_say_why_they_ended() {
         "content_filter",
         "hi",
     );
-}
-
-#[test]
-fn a_finish_reason_is_no_content() {
-    let answer = json!({ "content": "SECRET", "finish_reason": "tool_calls" });
-    let mut span = llm_span(&json!("q"), &answer);
-    let hidden = EncodeOptions { hide_outputs: true, ..options() };
-    for withheld in [false, true] {
-        if withheld {
-            span.withhold_content();
-        }
-        for options in [options(), hidden.clone()] {
-            let Some(Any::ArrayValue(reasons)) =
-                any(&wire(&span, &options), "gen_ai.response.finish_reasons")
-            else {
-                panic!("no reasons")
-            };
-            let reasons: Vec<_> = reasons.values.into_iter().filter_map(|reason| reason.value).collect();
-            assert_eq!(reasons, [Any::StringValue("tool_calls".to_owned())]);
-        }
-    }
-}
-
-#[test]
-fn hidden_inputs_and_outputs_are_hidden_in_events_too() {
-    let artifact = EventLine { kind: "artifact".into(), json: r#"{"type":"artifact","data":"MADE"}"# };
-    let spans = spans_of(&settings(), |trace| {
-        trace.run_start(at(0, 0, 0), &raw(&json!({ "input": "ASKED" })));
-        trace.agent_action(at(1, 0, 0), "weather", "ASKED");
-        trace.stream_event(at(2, 0, 0), &StreamEvent::from(artifact));
-        trace.run_end(at(3, 0, 0), &raw(&json!("MADE")));
-    });
-    for (hide_inputs, hide_outputs) in [(false, false), (true, false), (false, true), (true, true)] {
-        for openinference in [false, true] {
-            let options = EncodeOptions { hide_inputs, hide_outputs, openinference, ..options() };
-            let span = wire(&spans[0], &options);
-            let names: Vec<_> = span.events.iter().map(|event| &*event.name).collect();
-            assert_eq!(names, ["agent_action", "artifact"], "that they were is told");
-            let shown = format!("{span:?}");
-            assert_eq!((shown.contains("ASKED"), shown.contains("MADE")), (!hide_inputs, !hide_outputs));
-        }
-    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("retrieval cities", "gen_ai.conversation.id", "receivers filter by span"),
     ("invoke_agent weather bot", "gen_ai.agent.version", "known to us"),
     ("invoke_agent weather bot", "charm.run.id", "known to us"),
+    ("invoke_agent weather bot", "gen_ai.provider.name", "known to us: that of its first call"),
     ("chat gpt-4o", "gen_ai.response.time_to_first_chunk", "the helper was not given a stream"),
     ("invoke_agent weather bot", "gen_ai.input.messages", "an agent may have more than one input"),
     ("retrieval cities", "gen_ai.retrieval.documents", "the helper was not given the documents"),

@@ -29,6 +29,17 @@ const OTHERS: [(&str, &str); 4] = [
     ("METRIC_INSECURE", "true"),
 ];
 
+/// Of the SDK and of instrumentations: they would change what is sent, and do not.
+const OF_OTHERS: [(&str, &str); 7] = [
+    ("OTEL_BSP_EXPORT_TIMEOUT", "1000"),
+    ("OTEL_METRIC_EXPORT_TIMEOUT", "1000"),
+    ("OTEL_SPAN_LINK_COUNT_LIMIT", "3"),
+    ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "3"),
+    ("OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT", "true"),
+    ("OTEL_TRACES_SAMPLER", "traceidratio"),
+    ("OTEL_TRACES_SAMPLER_ARG", "0.5"),
+];
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     /// What is sent, or how, is another.
@@ -93,6 +104,10 @@ fn each_variable_of_the_specification_is_used_or_answered_with_a_sentence() {
         let expected = if rest.ends_with("INSECURE") { Fate::Told } else { Fate::Used };
         assert_eq!(fate(&variable(rest), value), expected, "{rest}");
     }
+    for (name, value) in OF_OTHERS {
+        assert_eq!(fate(name, value), Fate::Told, "{name}");
+        assert_eq!(fate(name, ""), Fate::Silent, "{name}: what is empty is not set");
+    }
     assert_eq!(fate(&variable("ENDPIONT"), "https://h"), Fate::Told, "a name that nobody knows");
     assert_eq!(fate(&variable("INSECURE"), ""), Fate::Silent, "what is empty is not set");
     assert_eq!(fate("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "http://h"), Fate::Silent, "it is another exporter's");
@@ -112,7 +127,8 @@ fn each_variable_is_in_the_guide() {
         })
     };
     let read = read.iter().flat_map(|variable| variable.names).copied().filter(|name| !of_signal(name));
-    for name in options.chain(read.map(str::to_owned)) {
+    let of_others = OF_OTHERS.iter().map(|(name, _)| (*name).to_owned());
+    for name in options.chain(read.map(str::to_owned)).chain(of_others) {
         assert!(guide.contains(&format!("`{name}`")), "{name} is not in {file}");
     }
     for signal in ["OTEL_EXPORTER_OTLP_TRACES_...", "OTEL_EXPORTER_OTLP_LOGS_..."] {

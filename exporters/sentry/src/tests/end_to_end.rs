@@ -3,13 +3,14 @@
 //! Rule: only what arrived counts; every request is read by the strict reader, and its headers are checked.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use charm_telemetry_core::testing::{Answer, MemoryWriter, ReceiverDouble, RecordedRequest};
 use charm_telemetry_core::{Environment, LlmEnd, LlmStart, Manager, TokenUsage};
 use serde_json::{Value, json};
 
 use super::strict::Envelope;
+use crate::destination::rfc3339;
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -229,6 +230,11 @@ fn a_span_that_is_refused_alone_is_reported() {
     assert_eq!(reports[0]["discarded_events"], expected);
 }
 
+/// What an envelope says of when it was sent: such texts are ordered as the times are.
+fn sent_at(request: &RecordedRequest) -> String {
+    read(request).header["sent_at"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn what_no_one_took_waits_on_disk_for_the_next_start() {
     let (receiver, state) = (ReceiverDouble::start(), tempfile::tempdir().unwrap());
@@ -237,11 +243,18 @@ fn what_no_one_took_waits_on_disk_for_the_next_start() {
     run(&manager);
     let report = manager.shutdown(Duration::from_secs(3));
     assert!(report.is_balanced(), "{report}");
-    receiver.take_requests();
+    let first_tries: Vec<_> = receiver.take_requests().iter().map(sent_at).collect();
     receiver.answer_always(Answer::new(200));
+    let second_start = SystemTime::now();
     let manager = start(&receiver, state.path(), &[]);
     manager.start_run(&json!({})).finish("");
     let envelopes = finish(manager, &receiver);
+    // By it Sentry finds out that our clock is wrong: it is that of this try, not that of the first.
+    for envelope in &envelopes {
+        let sent_at = envelope.header["sent_at"].as_str().unwrap().to_owned();
+        assert!(first_tries.iter().all(|first| *first < sent_at), "{sent_at} and {first_tries:?}");
+        assert!((rfc3339(second_start)..=rfc3339(SystemTime::now())).contains(&sent_at), "{sent_at}");
+    }
     assert_eq!(spans(&envelopes).len(), 5, "four of the first start, one of the second");
     assert_eq!(payloads(&envelopes, "event").len(), 1);
 }

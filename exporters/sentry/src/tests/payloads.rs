@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use charm_telemetry_core::delivery::{Destination, Item};
 use charm_telemetry_core::trace::{
-    Content, FinishedSpan, Sampler, SpanStatus, TelemetrySettings, TraceAssembler, TraceLimits,
+    AbortReason, Content, FinishedSpan, Sampler, SpanStatus, TelemetrySettings, TraceAssembler, TraceLimits,
 };
 use charm_telemetry_core::{LlmEnd, LlmStart, RawValue, TokenUsage};
 use serde_json::{Value, json};
@@ -94,6 +94,28 @@ fn a_run_as_a_transaction() {
     let mut spans = weather();
     let agent = spans.pop().unwrap();
     check("transaction", Category::Transaction, &[transaction_item(&agent, &spans, &profile())]);
+}
+
+#[test]
+fn a_transaction_with_every_status() {
+    let mut spans = weather();
+    let agent = spans.pop().unwrap();
+    let call = spans[1].clone();
+    let failed = failure("ValueError: no weather", false)[0].status.clone();
+    let statuses = [
+        failed,
+        SpanStatus::Aborted(AbortReason::RunEnded),
+        SpanStatus::Aborted(AbortReason::Shutdown),
+        SpanStatus::Aborted(AbortReason::Expired),
+        SpanStatus::Aborted(AbortReason::Evicted),
+    ];
+    let ended = |mut span: FinishedSpan, status| {
+        span.status = status;
+        span
+    };
+    spans.extend(statuses.map(|status| ended(call.clone(), status)));
+    let agent = ended(agent, SpanStatus::Aborted(AbortReason::Shutdown));
+    check("transaction_statuses", Category::Transaction, &[transaction_item(&agent, &spans, &profile())]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ type Checked<T = ()> = Result<T, String>;
 
 const STATUSES: [&str; 5] = ["ok", "cancelled", "internal_error", "aborted", "unknown_error"];
 const OPERATIONS: [&str; 4] = ["invoke_agent", "chat", "execute_tool", "handoff"];
-const REASONS: [&str; 7] = [
+const REASONS: [&str; 8] = [
     "queue_overflow",
     "cache_overflow",
     "buffer_overflow",
@@ -23,6 +23,7 @@ const REASONS: [&str; 7] = [
     "network_error",
     "sample_rate",
     "send_error",
+    "internal_sdk_error",
 ];
 
 macro_rules! rule {
@@ -243,7 +244,7 @@ fn check_common(payload: &Value, platforms: &[&str]) -> Checked {
         let value = value.as_str().ok_or("a tag is a text")?;
         let fits = key.len() <= 200 && value.chars().count() <= 200 && !key.contains(' ');
         rule!(fits && !value.contains('\n'), "the tag `{key}` is not changed");
-        rule!(!value.trim().is_empty(), "the tag `{key}` is not empty");
+        rule!(!value.is_empty() && value.trim() == value, "the tag `{key}` has no blanks at its ends");
         let taken_away = ["release", "dist", "user", "filename", "function", "environment"];
         rule!(!taken_away.contains(&key.as_str()), "the tag `{key}` is not taken away");
     }
