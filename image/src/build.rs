@@ -75,6 +75,7 @@ pub fn generate(
     platform: &Platform,
     progress: &Progress,
 ) -> Result<PathBuf, ImageError> {
+    request.check()?;
     let workplace = Workplace::open(request, progress)?;
     Ok(workplace.generate(request, platform, progress)?.folder)
 }

@@ -12,7 +12,7 @@ use crate::media::Family;
 use crate::output::{self, Output};
 use crate::platform::Platform;
 use crate::reference::Reference;
-use crate::runner::{RunnerRequest, WithCrate, WithSource};
+use crate::runner::RunnerRequest;
 
 /// An image to build.
 #[derive(Debug, Clone)]
@@ -68,7 +68,7 @@ impl ImageRequest {
                 "`--tag {pinned}` has a digest, which only the finished image can have; leave out what begins with `@`"
             )));
         }
-        self.runner.with.iter().try_for_each(refuse_file)?;
+        self.runner.check()?;
         match () {
             () if self.push && self.tags.is_empty() => need("--push"),
             () if self.load && self.tags.is_empty() => need("--load"),
@@ -81,38 +81,8 @@ impl ImageRequest {
     }
 }
 
-/// Of a crate its folder is named.
-fn refuse_file(WithCrate { name, source }: &WithCrate) -> Result<(), RequestError> {
-    match source {
-        WithSource::Path(path) if path.is_file() => {
-            let path = path.display();
-            Err(RequestError::Argument(format!(
-                "`--with {name}={path}` is a file; name the folder that has the crate's Cargo.toml"
-            )))
-        }
-        _ => Ok(()),
-    }
-}
-
 impl Default for ImageRequest {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_crate_that_is_a_file_is_refused() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let mut request = ImageRequest::new();
-        request.outputs.push(Output::Layout("x".into()));
-        assert!(request.check().is_ok());
-        let text = format!("mine={}", file.path().display());
-        request.runner.with.push(text.parse().unwrap());
-        let expected = format!("`--with {text}` is a file; name the folder that has the crate's Cargo.toml");
-        assert_eq!(request.check().unwrap_err().to_string(), expected);
     }
 }

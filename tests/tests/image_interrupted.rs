@@ -8,10 +8,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use charm_telemetry_core::testing::{Answer, ReceiverDouble};
-use charm_telemetry_tests::image::{BaseImage, ExporterCrate, Layout, image_command, programs_without, root};
+use charm_telemetry_tests::image::{
+    BaseImage, ExporterCrate, Layout, image, image_command, programs_without, root,
+};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Far more than anything here takes, also on a busy machine.
@@ -23,6 +26,17 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(started.elapsed() < PATIENCE, "it takes too long until {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Has everything compiled that the tests here share: how long that takes is no affair of theirs.
+fn compile_once() {
+    static COMPILED: Once = Once::new();
+    COMPILED.call_once(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let place = format!("oci:{}", folder.path().join("image").display());
+        let said = image(["--output", &place], &[]);
+        assert!(said.success, "{}", said.stderr);
+    });
 }
 
 /// The command under way; it does not outlive the test.
@@ -86,6 +100,7 @@ fn slow_registry() -> ReceiverDouble {
 
 #[test]
 fn interrupted_while_it_writes_it_leaves_nothing_behind() {
+    compile_once();
     let registry = slow_registry();
     let blobs = root().join("target/charm-image/blobs/sha256");
     for (kind, signal, code) in [("oci", Signal::INT, 130), ("tar", Signal::TERM, 143)] {
@@ -139,6 +154,7 @@ const ENDLESS: &str = r#"fn main() {
 
 #[test]
 fn interrupted_while_it_compiles_it_ends_cargo_and_all_that_cargo_started() {
+    compile_once();
     let folder = tempfile::tempdir().unwrap();
     let (mine, pid) = endless_crate(folder.path());
     let place = format!("oci:{}", folder.path().join("image").display());
@@ -175,6 +191,7 @@ fn patient_registry() -> ReceiverDouble {
 
 #[test]
 fn interrupted_while_it_pushes_it_has_published_nothing() {
+    compile_once();
     for (signal, code) in [(Signal::INT, 130), (Signal::HUP, 129)] {
         let registry = patient_registry();
         let tag = format!("{}/team/runner:1", registry.address());
@@ -198,6 +215,7 @@ esac
 
 #[test]
 fn interrupted_while_an_engine_loads_it_ends_that_and_takes_its_archive_away() {
+    compile_once();
     let programs = programs_without(&["podman", "docker"]);
     let engine = programs.path().join("podman");
     fs::write(&engine, SLOW_ENGINE).unwrap();

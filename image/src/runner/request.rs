@@ -26,6 +26,22 @@ pub struct RunnerRequest {
     pub lto: Lto,
 }
 
+impl RunnerRequest {
+    /// Of a crate its folder is named.
+    pub(crate) fn check(&self) -> Result<(), RequestError> {
+        let is_file = |one: &&WithCrate| matches!(&one.source, WithSource::Path(path) if path.is_file());
+        match self.with.iter().find(is_file) {
+            Some(WithCrate { name, source: WithSource::Path(path) }) => {
+                let path = path.display();
+                Err(RequestError::Argument(format!(
+                    "`--with {name}={path}` is a file; name the folder that has the crate's Cargo.toml"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Optimisation across crates.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Lto {
@@ -90,7 +106,7 @@ fn folder_of(path: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::{WithCrate, WithSource};
+    use super::{RunnerRequest, WithCrate, WithSource};
 
     fn check(text: &str, name: &str, source: WithSource) {
         assert_eq!(text.parse::<WithCrate>().unwrap(), WithCrate { name: name.to_owned(), source });
@@ -113,5 +129,17 @@ mod tests {
             let error = text.parse::<WithCrate>().unwrap_err().to_string();
             assert!(error.ends_with("write `NAME`, `NAME@VERSION` or `NAME=PATH`"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_crate_that_is_a_file_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = format!("mine={}", file.path().display());
+        let mut request = RunnerRequest::default();
+        request.with.push(text.parse().unwrap());
+        let expected = format!("`--with {text}` is a file; name the folder that has the crate's Cargo.toml");
+        assert_eq!(request.check().unwrap_err().to_string(), expected);
+        request.with[0].source = WithSource::Path(file.path().parent().unwrap().into());
+        assert!(request.check().is_ok());
     }
 }
