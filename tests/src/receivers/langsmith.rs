@@ -45,7 +45,7 @@ impl LangSmithDouble {
 
     /// Where it listens.
     pub fn port(&self) -> u16 {
-        self.0.address().port()
+        self.double.address().port()
     }
 
     /// All that came, `/info` too.
