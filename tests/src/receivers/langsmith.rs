@@ -2,7 +2,7 @@
 //!
 //! Rule: its reader is that of the exporter's own tests, where it is checked against requests of LangSmith's SDKs.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use charm_telemetry_core::testing::{Answer, ReceiverDouble, RecordedRequest};
@@ -34,7 +34,9 @@ impl LangSmithDouble {
         let server = Server::new(LANGSMITH_KEY, Answer::new(200).body(INFO), INFO, SystemTime::now);
         let server = Arc::new(Mutex::new(server));
         let serving = Arc::clone(&server);
-        double.answer_with(move |request| serving.lock().expect("nobody panics in it").answer(request));
+        double.answer_with(move |request| {
+            serving.lock().unwrap_or_else(PoisonError::into_inner).answer(request)
+        });
         Self { double, server }
     }
 
@@ -68,7 +70,7 @@ impl LangSmithDouble {
 impl Drop for LangSmithDouble {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            assert_eq!(self.server.lock().expect("nobody panics in it").refused(), [""; 0]);
+            assert_eq!(self.server.lock().unwrap_or_else(PoisonError::into_inner).refused(), [""; 0]);
         }
     }
 }
