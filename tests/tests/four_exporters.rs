@@ -13,6 +13,9 @@ use charm_telemetry_tests::trees::{self, Node, Tree};
 use charm_telemetry_tests::{binaries, process, requires, workspace};
 use serde_json::Value;
 
+/// What a frame of zstd begins with.
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
 /// The example, with four exporters.
 fn agent(folder: &Path) {
     workspace::copy_folder(&workspace::root().join("examples/agents/langgraph"), folder);
@@ -77,6 +80,8 @@ fn four_vendors_have_the_same_tree_the_same_tokens_and_the_same_tools() {
     for (vendor, tree) in others {
         assert_eq!(tree, otlp, "{vendor} beside otlp");
     }
+    let compressed = langsmith.requests().into_iter().filter(|request| request.path != "/info");
+    assert!(compressed.map(|request| request.raw_body).all(|body| body.starts_with(&ZSTD)));
     let answers = [
         serde_json::to_string(&records).unwrap(),
         serde_json::to_string(&datadog.spans()).unwrap(),

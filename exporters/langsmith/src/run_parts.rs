@@ -126,3 +126,28 @@ fn take_piece<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
     *rest = after;
     std::str::from_utf8(piece).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_is_read_as_it_was_written_and_a_damaged_one_is_refused() {
+        let parts = RunParts {
+            operation: Operation::Post,
+            id: "x",
+            main: "{}",
+            inputs: "{\"a\":1}",
+            outputs: "",
+            events: "[]",
+            extra: "{}",
+            error: "\"no\"",
+        };
+        let item = parts.to_item();
+        assert_eq!(RunParts::of_item(&item), Ok(parts));
+        for end in 0..item.len() {
+            assert!(RunParts::of_item(&Item::of_kind(1, item.bytes()[..end].to_vec())).is_err(), "{end}");
+        }
+        assert!(RunParts::of_item(&Item::of_kind(9, item.bytes().to_vec())).is_err());
+    }
+}

@@ -3,9 +3,11 @@
 //! Rule: the server allows no compression, so that both send the same kind of body; a run that was posted and patched is
 //! one run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 
 use charm_telemetry_core::testing::{Answer, ReceiverDouble, RecordedRequest};
+use charm_telemetry_tests::{process, python_tool, workspace};
 use serde_json::{Value, json};
 
 use crate::actors::{Stage, to};
@@ -94,12 +96,17 @@ fn told(requests: &[RecordedRequest]) -> Told {
     for (name, value) in &posted[0].headers {
         request.insert(format!("header {}", name.to_lowercase()), value.clone());
     }
+    for other in &posted {
+        assert_eq!(names_of_headers(other), names_of_headers(posted[0]));
+    }
+    greeted(requests, posted[0].header("x-api-key"));
     mask(&mut request, &["header host", "header content-length", "header content-type"], "<volatile>");
     let runs = runs(&posted);
     assert_eq!(runs.len(), labels().count());
     let mut all = vec![("request".to_owned(), request)];
     let mut ids = Vec::new();
     for (run, label) in runs.iter().zip(labels()) {
+        in_order(run);
         ids.push((run["id"].as_str().unwrap().to_owned(), label.to_owned()));
         let mut fields = Fields::new();
         flatten("", run, &mut fields);
@@ -119,6 +126,27 @@ fn told(requests: &[RecordedRequest]) -> Told {
     all
 }
 
+fn names_of_headers(request: &RecordedRequest) -> BTreeSet<String> {
+    request.headers.iter().map(|(name, _)| name.to_lowercase()).collect()
+}
+
+/// `/info` is asked, with the key, before anything is sent.
+fn greeted(requests: &[RecordedRequest], key: Option<&str>) {
+    let greetings: Vec<_> = requests.iter().filter(|request| request.path == "/info").collect();
+    assert!(requests[0].path == "/info" && key.is_some());
+    assert!(greetings.iter().all(|request| request.method == "GET" && request.header("x-api-key") == key));
+}
+
+/// A run begins, has its events and ends, in this order, by times of one length.
+fn in_order(run: &Value) {
+    let events =
+        run["events"].as_array().map(Vec::as_slice).unwrap_or_default().iter().map(|event| &event["time"]);
+    let times = std::iter::once(&run["start_time"]).chain(events).chain([&run["end_time"]]);
+    let times: Vec<_> = times.map(|time| time.as_str().unwrap().replace("+00:00", "Z")).collect();
+    assert!(times.iter().all(|time| time.len() == "2026-11-22T16:44:03.428599Z".len()), "{times:?}");
+    assert!(times.is_sorted(), "{times:?}");
+}
+
 /// The lines of a traceback are those of each program.
 fn first_and_traceback(text: &str) -> String {
     match text.split_once("Traceback ") {
@@ -134,4 +162,36 @@ fn langsmith_gets_what_its_sdk_sends_but_for_what_its_guide_lists() {
     let theirs = told(&stage.sdk("with_langsmith.py", &[], &receiver, &variables));
     let ours = told(&stage.ours("langsmith", &receiver, &our_variables));
     table::check("langsmith.md", "differences from the SDK", &table::differences(&theirs, &ours));
+
+    let early = |receiver: &ReceiverDouble| {
+        let mut all = our_variables(receiver);
+        all.push(("CHARM_LANGSMITH_POST_AFTER", "0s".to_owned()));
+        all
+    };
+    assert_eq!(told(&stage.ours("langsmith", &receiver, &early)), ours, "posted early or not");
+}
+
+/// Asks the SDK about each trace, just at its place and just above.
+const SAMPLING: &str = "
+import json, sys
+from langsmith._internal._sampling import is_sampled_by_id
+for trace, place in json.load(open(sys.argv[1])):
+    print(is_sampled_by_id(trace, place / 1_000_000), is_sampled_by_id(trace, (place + 1) / 1_000_000))
+";
+
+#[test]
+fn the_traces_that_the_exporter_samples_are_those_of_the_sdk() {
+    let Some(python) = python_tool::program("sdks", "python3") else { return };
+    let file = workspace::root().join("exporters/langsmith/src/tests/data/sampled.json");
+    let asked: Vec<Value> = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let mut command = Command::new(python);
+    command.args(["-c", SAMPLING]).arg(&file);
+    let scratch = tempfile::tempdir().unwrap();
+    let finished = process::run(command, scratch.path());
+    assert_eq!(
+        finished.stdout.lines().collect::<Vec<_>>(),
+        vec!["False True"; asked.len()],
+        "{}",
+        finished.stderr
+    );
 }

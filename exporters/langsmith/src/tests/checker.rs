@@ -13,7 +13,6 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-pub(super) use self::rules::check_tokens;
 pub(super) use self::server::Server;
 
 /// A run as it came.
@@ -34,6 +33,11 @@ impl Run {
 
     pub(super) fn field(&self, name: &str) -> &Value {
         self.fields.get(name).unwrap_or(&Value::Null)
+    }
+
+    /// Whether it says no more of its tokens than when the first came.
+    pub(super) fn check_tokens(&self) -> Result<(), String> {
+        rules::check_tokens(self)
     }
 
     pub(super) fn metadata(&self) -> &Value {

@@ -117,27 +117,6 @@ fn a_part_is_written_byte_for_byte_as_the_sdk_writes_it() {
 }
 
 #[test]
-fn an_item_is_read_as_it_was_written_and_a_damaged_one_is_refused() {
-    let parts = RunParts {
-        operation: Operation::Post,
-        id: "x",
-        main: "{}",
-        inputs: "{\"a\":1}",
-        outputs: "",
-        events: "[]",
-        extra: "{}",
-        error: "\"no\"",
-    };
-    let item = parts.to_item();
-    assert_eq!(RunParts::of_item(&item), Ok(parts));
-    let item_of = charm_telemetry_core::delivery::Item::of_kind;
-    for end in 0..item.len() {
-        assert!(RunParts::of_item(&item_of(1, item.bytes()[..end].to_vec())).is_err(), "{end}");
-    }
-    assert!(RunParts::of_item(&item_of(9, item.bytes().to_vec())).is_err());
-}
-
-#[test]
 fn the_first_token_gives_the_time_to_it_and_no_token_leaves_in_an_event() {
     let runs = sent(&[], &[], recorded_run);
     let model = runs.iter().find(|run| run.name() == "fake-1").unwrap();

@@ -132,7 +132,7 @@ fn accepted(items: &[Item]) -> Result<usize, TestCaseError> {
     let same = checker::batch(&batch::body(&parts)).map_err(TestCaseError::fail)?;
     prop_assert_eq!(runs.len(), same.len());
     for run in &runs {
-        checker::check_tokens(run).map_err(TestCaseError::fail)?;
+        run.check_tokens().map_err(TestCaseError::fail)?;
         let twin = same.iter().find(|twin| (twin.id, &twin.operation) == (run.id, &run.operation));
         let twin = twin.ok_or_else(|| TestCaseError::fail("it is in one body alone"))?;
         prop_assert_eq!((&run.main, &run.fields), (&twin.main, &twin.fields));

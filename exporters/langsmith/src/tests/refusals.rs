@@ -320,11 +320,11 @@ fn a_server_knows_the_time_and_what_it_was_told_before() {
 #[test]
 fn a_second_token_and_the_text_of_one_are_noticed() {
     let runs = checker::multipart(RUNTREE_TYPE, RUNTREE).unwrap();
-    let why: Vec<_> = runs.iter().filter_map(|run| checker::check_tokens(run).err()).collect();
+    let why: Vec<_> = runs.iter().filter_map(|run| run.check_tokens().err()).collect();
     assert_eq!(why, ["more than the first token"], "that its user asked for");
     let mut run = runs[1].clone();
     let told =
         json!([{ "name": "new_token", "time": "2026-11-22T16:47:57.985396Z", "kwargs": { "token": "x" } }]);
     run.fields.insert("events".to_owned(), told);
-    assert_eq!(checker::check_tokens(&run).err().unwrap(), "the text of a token");
+    assert_eq!(run.check_tokens().err().unwrap(), "the text of a token");
 }

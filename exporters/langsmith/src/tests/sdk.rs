@@ -22,24 +22,41 @@ const TRACEABLE_IN_ONE: &[u8] = include_bytes!("data/sdk_traceable_zstd.multipar
 /// JavaScript, 0.12.0.
 const JS: &[u8] = include_bytes!("data/sdk_js.multipart");
 
-/// Paths that differ, and why. `*` is any run.
-const DIFFERENCES: &[(&str, &str)] = &[
+/// Runs and the beginnings of paths that differ, what the SDK has there, what we have, and why. `*` is any run and any
+/// value, `-` is none.
+const DIFFERENCES: &[(&str, &str, &str, &str)] = &[
+    ("* main.tags", "[]", "-", "an empty list says nothing"),
+    ("agent main.tags", r#"["root"]"#, "-", "those of the code; ours come from CHARM_TELEMETRY_TAGS"),
+    ("* events", "[]", "-", "an empty list says nothing"),
     (
-        "* main.tags",
-        "the SDK sends an empty list, and the tags of the code; ours come from CHARM_TELEMETRY_TAGS",
+        "FakeChat events",
+        r#"["new_token","new_token"]"#,
+        r#"["new_token"]"#,
+        "RunTree keeps what its user adds; the first alone counts",
     ),
-    ("* events", "the SDK sends an empty list where there is none"),
-    ("* extra.runtime.", "it says who sends"),
-    ("* extra.metadata.LANGSMITH_", "the SDK copies variables of the environment; we do not"),
+    ("* extra.runtime.", "*", "*", "it says who sends"),
+    ("* extra.metadata.LANGSMITH_", "*", "-", "the SDK copies variables of the environment; we do not"),
     (
         "search extra.metadata.charm_error_type",
+        "-",
+        r#""ValueError""#,
         "the class of the error, for filters; the SDK has it in the text alone",
     ),
-    ("agent extra.metadata.ls_agent_type", "the SDK's RunTree does not know that it is an agent"),
-    ("agent inputs.thread_id", "our agents name the conversation in their inputs"),
-    ("FakeChat main.name", "the SDK's user names the call; we take the model"),
-    ("FakeChat extra.invocation_params.temperature", "agents do not tell it"),
-    ("FakeChat serialized", "it is LangChain's constructor; the server shows nothing of it"),
+    (
+        "agent extra.metadata.ls_agent_type",
+        "-",
+        r#""root""#,
+        "the SDK's RunTree does not know that it is an agent",
+    ),
+    ("agent inputs.thread_id", "-", r#""th-1""#, "our agents name the conversation in their inputs"),
+    (
+        "FakeChat main.name",
+        r#""FakeChat""#,
+        r#""fake-1""#,
+        "the SDK's user names the call; we take the model",
+    ),
+    ("FakeChat extra.invocation_params.temperature", "0.2", "-", "this agent did not tell it"),
+    ("FakeChat serialized", "*", "-", "it is LangChain's constructor; the server shows nothing of it"),
 ];
 
 fn by_name(runs: &[Run], name: &str) -> BTreeMap<String, Value> {
@@ -69,19 +86,23 @@ fn mask(path: &str, value: &Value) -> Value {
         "main.id" | "main.trace_id" | "main.parent_run_id" => "<id>".into(),
         "main.start_time" | "main.end_time" => "<time>".into(),
         "main.dotted_order" => value.as_str().map(|order| order.split('.').count()).into(),
-        "events" => {
-            value.as_array().and_then(|events| events.first()).map(|event| event["name"].clone()).into()
-        }
+        "events" => value
+            .as_array()
+            .map(|all| all.iter().map(|event| event["name"].clone()).collect::<Value>())
+            .into(),
         _ => value.clone(),
     }
 }
 
-fn reason(name: &str, path: &str) -> Option<&'static str> {
-    let listed = |(place, _): &&(&str, &str)| {
-        let (run, start) = place.split_once(' ').expect("a run and a path");
-        (run == "*" || run == name) && path.starts_with(start)
+fn reason(name: &str, path: &str, theirs: Option<&Value>, ours: Option<&Value>) -> Option<&'static str> {
+    let is = |value: Option<&Value>, text: &str| {
+        text == "*" || value.map_or("-".to_owned(), Value::to_string) == text
     };
-    DIFFERENCES.iter().find(listed).map(|(_, why)| *why)
+    let listed = |(place, their, our, _): &&(&str, &str, &str, &str)| {
+        let (run, start) = place.split_once(' ').expect("a run and a path");
+        (run == "*" || run == name) && path.starts_with(start) && is(theirs, their) && is(ours, our)
+    };
+    DIFFERENCES.iter().find(listed).map(|(_, _, _, why)| *why)
 }
 
 fn boundary(name: &str) -> String {
@@ -144,13 +165,13 @@ fn every_difference_from_the_sdk_is_listed_with_its_reason() {
             if their == our {
                 continue;
             }
-            match reason(their_name, path) {
+            match reason(their_name, path, their, our) {
                 Some(why) => used.push(why),
                 None => unlisted.push(format!("{their_name} {path}: theirs {their:?}, ours {our:?}")),
             }
         }
     }
     assert!(unlisted.is_empty(), "{}", unlisted.join("\n"));
-    let unused: Vec<_> = DIFFERENCES.iter().filter(|(_, why)| !used.contains(why)).collect();
+    let unused: Vec<_> = DIFFERENCES.iter().filter(|(_, _, _, why)| !used.contains(why)).collect();
     assert!(unused.is_empty(), "no difference any more: {unused:?}");
 }

@@ -181,7 +181,7 @@ fn check_events(events: &Value) -> Result<(), String> {
 
 /// What LangSmith takes, though each costs a place in the list and its text is content that no switch hides: its SDKs send
 /// the first alone, unless their user adds more.
-pub(in super::super) fn check_tokens(run: &Run) -> Result<(), String> {
+pub(super) fn check_tokens(run: &Run) -> Result<(), String> {
     let events = run.field("events").as_array().map(Vec::as_slice).unwrap_or_default();
     let tokens: Vec<_> = events.iter().filter(|event| event["name"] == "new_token").collect();
     if tokens.len() > 1 {
