@@ -15,7 +15,12 @@ pub fn read(body: &[u8]) -> (Value, Vec<(Value, Value)>) {
         let header = line(&mut rest);
         let length = header["length"].as_u64().expect("an item has a length");
         let length = usize::try_from(length).expect("it fits");
-        let payload = serde_json::from_slice(&rest[..length]).expect("a payload is JSON");
+        let payload: Value = serde_json::from_slice(&rest[..length]).expect("a payload is JSON");
+        if let Some(count) = header["item_count"].as_u64() {
+            let items = payload["items"].as_array().map_or(0, Vec::len);
+            assert_eq!(usize::try_from(count), Ok(items), "`item_count` is right: {header}");
+        }
+        assert!(matches!(rest.get(length), None | Some(b'\n')), "`length` is right: {header}");
         items.push((header, payload));
         rest = &rest[(length + 1).min(rest.len())..];
     }

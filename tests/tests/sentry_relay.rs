@@ -88,13 +88,13 @@ type Change = fn(&mut Value);
 /// Changes of a right payload, each of which the normaliser has to find fault with.
 #[track_caller]
 fn finds_fault_with(relay: &Relay, payload: &Value, changes: &[Change]) {
-    let changed = changes.iter().map(|change| {
+    let wrong = changes.iter().map(|change| {
         let mut payload = payload.clone();
         change(&mut payload);
         payload
     });
-    let changed: Vec<_> = changed.collect();
-    for (number, judged) in relay.judge_all(&changed).iter().enumerate() {
+    let wrong: Vec<_> = wrong.collect();
+    for (number, judged) in relay.judge_all(&wrong).iter().enumerate() {
         assert!(!judged.faults.is_empty(), "change {number} passes: {:#}", judged.payload);
     }
 }
@@ -131,7 +131,7 @@ fn sentry_s_normaliser_finds_fault_with_what_is_wrong_in_a_transaction() {
         |payload| payload["spans"][0]["start_timestamp"] = Value::Null,
         |payload| {
             payload["spans"][0]["timestamp"] =
-                json!(payload["start_timestamp"].as_f64().expect("a time") - 1.0)
+                json!(payload["start_timestamp"].as_f64().expect("a time") - 1.0);
         },
         |payload| payload["spans"][0]["span_id"] = Value::Null,
         |payload| payload["spans"][0]["span_id"] = json!("0".repeat(16)),

@@ -77,7 +77,7 @@ fn attributes(item: &[u8]) -> Value {
     attributes.iter().map(|(key, attribute)| (key.clone(), attribute["value"].clone())).collect()
 }
 
-fn event(spans: &[FinishedSpan]) -> Vec<Vec<u8>> {
+pub(super) fn event(spans: &[FinishedSpan]) -> Vec<Vec<u8>> {
     let failed = spans.iter().filter_map(|span| Some((span, span.error()?)));
     failed.filter_map(|(span, error)| event_item(span, error, &profile())).collect()
 }
@@ -369,36 +369,6 @@ fn the_spans_of_a_run_wait_for_its_end_and_those_beyond_the_bound_are_told() {
     let Taken::Ends(calls) = open.take(agent) else { panic!("it is the last") };
     assert_eq!(calls.len(), MAX_SPANS);
     assert!(matches!(open.take(agent), Taken::Ends(calls) if calls.is_empty()));
-}
-
-#[test]
-fn names_and_tags_that_sentry_would_change_are_changed_before() {
-    let mut script = Script::new();
-    let environment =
-        charm_telemetry_core::Environment::from_pairs([("CHARM_AGENT_NAME", "x\n".repeat(200))]);
-    let settings = TelemetrySettings::read(&mut charm_telemetry_core::EnvironmentReader::new(&environment));
-    script.trace = TraceAssembler::new(&settings, TraceLimits::default());
-    let moment = script.at(0, None);
-    script.trace.error(moment, "boom");
-    let spans = script.spans();
-    Envelope::read(&envelope_of(Category::Error, &event(&spans))).unwrap();
-    Envelope::read(&envelope_of(Category::Transaction, &[transaction_item(&spans[0], &[], &profile())]))
-        .unwrap();
-}
-
-#[test]
-fn a_tool_without_a_name_has_no_tag_of_it() {
-    for name in ["", " ", "\n"] {
-        let mut script = Script::new();
-        let tool = Some(script.call());
-        let moment = script.at(0, tool);
-        script.trace.tool_start(moment, name, "");
-        let moment = script.at(5, tool);
-        script.trace.tool_error(moment, name, "boom");
-        let envelope = Envelope::read(&envelope_of(Category::Error, &event(&script.spans()))).unwrap();
-        let tags = &envelope.items[0].1["tags"];
-        assert!(tags.get("tool").is_none() && tags["agent"] == "Weather", "{tags}");
-    }
 }
 
 #[test]

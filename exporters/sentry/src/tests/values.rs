@@ -1,12 +1,17 @@
-//! The time of sending, and the headers of a request.
+//! The time of sending, the headers of a request, names and tags.
 
 use charm_telemetry_core::delivery::HeaderText;
-use charm_telemetry_core::trace::TelemetrySettings;
+use charm_telemetry_core::trace::{TelemetrySettings, TraceAssembler, TraceLimits};
 
+use super::payloads::{envelope_of, event};
+use super::script::{Script, profile};
+use super::strict::Envelope;
 use crate::Dsn;
 use crate::destination::rfc3339;
 use crate::profile::Profile;
+use crate::rate_limits::Category;
 use crate::request::request;
+use crate::transaction::transaction_item;
 
 #[test]
 fn times_are_written_in_utc() {
@@ -53,4 +58,34 @@ fn a_tag_that_sentry_would_take_away_is_not_sent() {
     settings.tags = "release=1,dist=2,user=3,filename=4,function=5,environment=6,level=7".parse().unwrap();
     let profile = Profile::new(None, "test", &settings, None);
     assert_eq!(profile.tags, [("level".to_owned(), "7".to_owned())]);
+}
+
+#[test]
+fn names_and_tags_that_sentry_would_change_are_changed_before() {
+    let mut script = Script::new();
+    let environment =
+        charm_telemetry_core::Environment::from_pairs([("CHARM_AGENT_NAME", "x\n".repeat(200))]);
+    let settings = TelemetrySettings::read(&mut charm_telemetry_core::EnvironmentReader::new(&environment));
+    script.trace = TraceAssembler::new(&settings, TraceLimits::default());
+    let moment = script.at(0, None);
+    script.trace.error(moment, "boom");
+    let spans = script.spans();
+    Envelope::read(&envelope_of(Category::Error, &event(&spans))).unwrap();
+    Envelope::read(&envelope_of(Category::Transaction, &[transaction_item(&spans[0], &[], &profile())]))
+        .unwrap();
+}
+
+#[test]
+fn a_tool_without_a_name_has_no_tag_of_it() {
+    for name in ["", " ", "\n"] {
+        let mut script = Script::new();
+        let tool = Some(script.call());
+        let moment = script.at(0, tool);
+        script.trace.tool_start(moment, name, "");
+        let moment = script.at(5, tool);
+        script.trace.tool_error(moment, name, "boom");
+        let envelope = Envelope::read(&envelope_of(Category::Error, &event(&script.spans()))).unwrap();
+        let tags = &envelope.items[0].1["tags"];
+        assert!(tags.get("tool").is_none() && tags["agent"] == "Weather", "{tags}");
+    }
 }
