@@ -37,7 +37,7 @@ fn a_partial_success_is_told_as_a_loss_and_not_sent_again() {
     let notices = told(partial(1, "no such project"));
     assert_eq!(notices.len(), 1, "{notices:?}");
     assert_eq!(notices[0].0, NoticeKind::Dropped);
-    assert!(notices[0].1.contains("refused 1 of 1 items: \"no such project\""), "{notices:?}");
+    assert!(notices[0].1.contains("refused the item: \"no such project\""), "{notices:?}");
 }
 
 #[test]
