@@ -167,7 +167,7 @@ fn read_environment(folder: &Path, problems: &mut Problems) -> (Environment, Vec
         }
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let file = EnvFile::parse(text, |name| environment.get(name).map(str::to_owned));
+    let file = EnvFile::parse(text, |name| as_set(&environment, name));
     for (line, column) in file.faults {
         let message = "this is not `NAME=value`; put quotes around values with spaces, `#` or quotes";
         problems.push(Problem::error(message).at(Location {
@@ -180,6 +180,12 @@ fn read_environment(folder: &Path, problems: &mut Problems) -> (Environment, Vec
     let secret = secret.cloned().collect();
     file.variables.into_iter().for_each(|(name, value)| environment.set(name, value));
     (environment, secret)
+}
+
+/// A value as it was set: what is blank is no setting of ours, and may be a part of one of the agent's.
+fn as_set(environment: &Environment, name: &str) -> Option<String> {
+    let (_, value) = environment.iter().find(|(known, _)| *known == name)?;
+    value.to_str().filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
 /// Opens a file. One that gives nothing at first, because it is a pipe that a password manager is to write to, say, is

@@ -140,9 +140,10 @@ fn interpreter(project: &Project) -> PathBuf {
 /// Through the shell. Where there is none, as in an image that stands on nothing, a command of plain words is started by
 /// itself; one that needs a shell fails by the shell's name.
 fn command_line(entry_point: &str, shell: &Path) -> Command {
-    let mut words = entry_point.split_whitespace();
+    // A shell would only step aside.
+    let mut words = entry_point.split_whitespace().skip_while(|&word| word == "exec");
     match words.next().filter(|first| !shell.exists() && !first.contains('=')) {
-        Some(program) if !entry_point.contains(SHELL_SIGNS) => {
+        Some(program) if !entry_point.contains(SHELL_SIGNS) && !SHELL_WORDS.contains(&program) => {
             let mut command = Command::new(program);
             command.args(words);
             command
@@ -154,6 +155,9 @@ fn command_line(entry_point: &str, shell: &Path) -> Command {
         }
     }
 }
+
+/// What only a shell can do.
+const SHELL_WORDS: [&str; 7] = [".", "cd", "eval", "export", "set", "source", "ulimit"];
 
 /// What means something to a shell.
 const SHELL_SIGNS: [char; 20] =
@@ -196,7 +200,10 @@ mod tests {
     fn a_command_of_plain_words_needs_no_shell() {
         assert_eq!(words("./agent --city Oslo", "/bin/sh"), ["/bin/sh", "-c", "./agent --city Oslo"]);
         assert_eq!(words("./agent --city Oslo", "/nonexistent/sh"), ["./agent", "--city", "Oslo"]);
-        for line in ["./agent | tee log", "A=1 ./agent", "./agent 'Oslo'", "./agent $CITY"] {
+        assert_eq!(words("exec ./agent --city Oslo", "/nonexistent/sh"), ["./agent", "--city", "Oslo"]);
+        for line in
+            ["./agent | tee log", "A=1 ./agent", "./agent 'Oslo'", "./agent $CITY", "cd agents", "exec"]
+        {
             assert_eq!(words(line, "/nonexistent/sh"), ["/nonexistent/sh", "-c", line]);
         }
     }

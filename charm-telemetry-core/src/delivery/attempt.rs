@@ -202,7 +202,9 @@ impl Attempt {
                     1 => "the item".to_owned(),
                     sent => format!("{rejected} of {sent} items"),
                 };
-                self.shared.notice(NoticeKind::Dropped, &format!("the receiver refused {what}: {reason}"));
+                let message = format!("the receiver refused {what}: {reason}");
+                self.shared.remember_error(&message);
+                self.shared.notice(NoticeKind::Dropped, &message);
                 Verdict::Delivered { rejected, wait: Duration::ZERO }
             }
             Disposition::RetryAfter(wish) => {

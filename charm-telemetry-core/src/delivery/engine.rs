@@ -113,6 +113,7 @@ impl Engine {
             self.sender.tell_of_losses().await;
             match self.next().await {
                 Next::Send(flight) => {
+                    let Some(flight) = self.without_outdated(flight).await else { continue };
                     let wait = self.send(flight).await;
                     if !self.rest(wait).await {
                         return;
@@ -153,14 +154,19 @@ impl Engine {
         if closing.is_some() { Next::End } else { Next::Wait(self.shared.ripe_at(&state)) }
     }
 
-    /// Sends a batch; what could not be sent goes to the spool, or is kept. Returns the pause before the next one.
-    async fn send(&mut self, mut flight: Flight) -> Duration {
+    /// What is left of a batch to send. The receiver is not asked about one of which nothing is: that is no try.
+    async fn without_outdated(&mut self, mut flight: Flight) -> Option<Flight> {
         self.sender.drop_outdated(&mut flight, (self.wall)()).await;
-        if flight.items.is_empty() {
-            self.put_away(flight, Vec::new()).await;
-            self.shared.progress();
-            return Duration::ZERO;
+        if !flight.items.is_empty() {
+            return Some(flight);
         }
+        self.put_away(flight, Vec::new()).await;
+        self.shared.progress();
+        None
+    }
+
+    /// Sends a batch; what could not be sent goes to the spool, or is kept. Returns the pause before the next one.
+    async fn send(&mut self, flight: Flight) -> Duration {
         let probe = self.backoff.failures() >= OPEN_AFTER;
         let time_left = match self.shared.lock().phase {
             Phase::Closing(until) => until.saturating_duration_since(Instant::now()),

@@ -41,7 +41,7 @@ impl Spool {
             }
             // What cannot be locked is left alone: one bad directory must not hide the others.
             if let Ok(Some(dir)) = owned::claim(&*self.fs, path) {
-                self.adopt_dir(dir, wall, &mut adoption);
+                self.adopt_dir(dir, wall, &is_late, &mut adoption);
             }
         }
         adoption.items = self.index.values().map(|entry| entry.items).sum();
@@ -49,10 +49,17 @@ impl Spool {
         Ok(adoption)
     }
 
-    fn adopt_dir(&mut self, dir: OwnedDir, wall: SystemTime, adoption: &mut Adoption) {
+    fn adopt_dir(
+        &mut self,
+        dir: OwnedDir,
+        wall: SystemTime,
+        is_late: impl Fn() -> bool,
+        adoption: &mut Adoption,
+    ) {
         let place = self.dirs.len();
         let Ok(names) = self.fs.list(&dir.path) else { return };
-        for (name, bytes) in names {
+        // An outage leaves one directory of many files; those that are not looked at stay in it.
+        for (name, bytes) in names.into_iter().take_while(|_| !is_late()) {
             let path = dir.path.join(&name);
             if is_ended_by(&name, TEMPORARY) || is_ended_by(&name, SENT) {
                 self.delete(&path, bytes);

@@ -3,7 +3,7 @@
 //! Rule: nothing that lies in the spool can stop a start, hide a later batch or keep space from being freed.
 //!
 //! ```text
-//! <state dir>/spool/<destination>/<identity>.<started>-<random>/      one directory for each process, 0700
+//! <state dir>/spool/<destination>/<identity>.<number>-<random>/       one directory for each process, 0700
 //!     lock                                                    held while the process lives
 //!     00000000000000000007-512.batch                          number and items; 0600
 //!     00000000000000000003-512.bad                            damaged: kept to be looked at

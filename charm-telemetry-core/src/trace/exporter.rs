@@ -12,7 +12,7 @@ use super::limits::TraceLimits;
 use super::policy::ContentPolicy;
 use super::sampler::Sampler;
 use super::settings::TelemetrySettings;
-use super::span::{FinishedSpan, SpanError, StartedSpan};
+use super::span::{FinishedSpan, StartedSpan};
 use crate::environment::EnvironmentReader;
 use crate::event::{LlmEnd, LlmStart};
 use crate::exporter::{HookContext, HookResult, TelemetryExporter};
@@ -104,18 +104,9 @@ pub trait SpanExporter: Send + 'static {
         Ok(())
     }
 
-    /// A span has failed: called just before [`span`](Self::span) is, for vendors that keep errors apart. `error.origin`
-    /// tells whether a failed run only repeats what a failed call has already said.
-    ///
-    /// # Errors
-    /// As for every hook: see [`HookResult`].
-    #[expect(unused_variables, reason = "the names of the arguments are documentation")]
-    fn failed(&mut self, span: &FinishedSpan, error: &SpanError) -> HookResult {
-        Ok(())
-    }
-
-    /// A span has ended, whether its trace is sampled or not: called just before the other two are, for those that count.
-    /// Spans go out by [`span`](Self::span) alone.
+    /// A span has ended, whether its trace is sampled or not: called just before [`span`](Self::span) is, for vendors that
+    /// count, or that take failures apart from traces: `origin` in [`FinishedSpan::error`] tells whether a failed run only
+    /// repeats what a failed call has already said. Spans go out by [`span`](Self::span) alone.
     ///
     /// # Errors
     /// As for every hook: see [`HookResult`].

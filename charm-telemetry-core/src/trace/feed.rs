@@ -166,17 +166,12 @@ fn sample(exporter: &mut impl SpanExporter, output: TraceOutput) -> HookResult {
     let inner = exporter.feed().inner.as_mut().expect("it was there when the event came");
     let given = match output {
         TraceOutput::Started(span) if inner.keeps(&span.head) => exporter.started(&span),
-        TraceOutput::Finished(span) if inner.keeps(&span.head) => give(exporter, *span),
+        TraceOutput::Finished(span) if inner.keeps(&span.head) => exporter.span(*span),
         TraceOutput::Started(_) => Ok(()),
         TraceOutput::Finished(span) => {
             let Kept(spans) = inner.unsampled(*span);
-            spans.into_iter().map(|span| give(exporter, span)).fold(Ok(()), Result::and)
+            spans.into_iter().map(|span| exporter.span(span)).fold(Ok(()), Result::and)
         }
     };
     ended.and(given)
-}
-
-fn give(exporter: &mut impl SpanExporter, span: FinishedSpan) -> HookResult {
-    let failed = span.error().map_or(Ok(()), |error| exporter.failed(&span, error));
-    failed.and(exporter.span(span))
 }

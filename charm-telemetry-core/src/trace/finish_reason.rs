@@ -1,6 +1,7 @@
 //! Why a model ended its answers, as the answers themselves say it.
 //!
-//! Rule: only a single word is a reason. It leaves where content must not, so no sentence may pass under its name.
+//! Rule: only a single word is a reason. Where content must not leave, only the words of providers do, so no part of an answer
+//! may pass under its name.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +18,53 @@ const MAX_REASONS: usize = 128;
 
 /// The deepest nesting that is looked into: `generations` of LangChain are two lists deep, their messages three.
 const MAX_DEPTH: u32 = 6;
+
+/// What providers say, from Anthropic to Ollama, in small letters.
+const KNOWN: [&str; 38] = [
+    "blocklist",
+    "complete",
+    "content_filter",
+    "content_filtered",
+    "end",
+    "end_turn",
+    "eos",
+    "eos_token",
+    "error",
+    "error_limit",
+    "error_toxic",
+    "finished",
+    "function_call",
+    "guardrail_intervened",
+    "image_safety",
+    "language",
+    "length",
+    "load",
+    "malformed_function_call",
+    "max_tokens",
+    "model_context_window_exceeded",
+    "model_length",
+    "other",
+    "pause_turn",
+    "prohibited_content",
+    "recitation",
+    "refusal",
+    "safety",
+    "spii",
+    "stop",
+    "stop_sequence",
+    "tool_calls",
+    "tool_use",
+    "unexpected_tool_call",
+    "unknown",
+    "unload",
+    "unspecified",
+    "user_cancel",
+];
+
+/// Whether it is a word of a provider, and not one of an answer that has a field of that name.
+pub(super) fn is_known(reason: &str) -> bool {
+    KNOWN.binary_search(&reason.to_ascii_lowercase().as_str()).is_ok()
+}
 
 /// The reasons, one for each answer that gives one, in the words of the provider.
 pub(super) fn finish_reasons(output: &RawValue) -> Vec<Arc<str>> {

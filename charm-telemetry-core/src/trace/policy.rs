@@ -4,6 +4,7 @@
 
 use std::str::FromStr;
 
+use super::finish_reason::is_known;
 use super::span::{FinishedSpan, SpanError, SpanStatus, StartedSpan};
 
 /// What stands in place of a text that must not leave.
@@ -67,7 +68,9 @@ impl FinishedSpan {
         for event in &mut self.events {
             held |= event.content.take().is_some();
         }
-        self.content_withheld |= held;
+        let reasons = self.finish_reasons.len();
+        self.finish_reasons.retain(|reason| is_known(reason));
+        self.content_withheld |= held | (self.finish_reasons.len() < reasons);
     }
 
     /// Takes off the text of the error.

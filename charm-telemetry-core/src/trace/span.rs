@@ -162,7 +162,7 @@ pub struct FinishedSpan {
     /// output, whatever the provider does. Not on agent spans: see [`totals`](Self::totals).
     pub usage: Option<TokenUsage>,
     /// Why the model ended its answers, in the provider's words (`stop`, `tool_calls`, `end_turn`): one for each answer that
-    /// says it. It is no content and is there without it.
+    /// says it. Words that providers say are no content, and are there without it.
     pub finish_reasons: Vec<Arc<str>>,
     /// The stream of tokens, if there was one.
     pub streaming: Option<Streaming>,

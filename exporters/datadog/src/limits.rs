@@ -18,6 +18,9 @@ pub(crate) const MAX_BODY_BYTES: usize = 4_000_000;
 /// each span by itself, and bounds how long a batch waits: whatever is in one that waited so long is older than that.
 pub(crate) const MAX_AGE: Duration = Duration::from_hours(24);
 
+/// What seems to be older than this says more of the clock than of the span.
+pub(crate) const YEAR: Duration = Duration::from_hours(365 * 24);
+
 /// The longest name of an application: same page.
 pub(crate) const MAX_ML_APP_CHARS: usize = 193;
 

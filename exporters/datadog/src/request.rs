@@ -10,7 +10,7 @@ use charm_telemetry_core::delivery::{
 
 use crate::classify::classify;
 use crate::encode::nanoseconds;
-use crate::limits::{LIMITS, MAX_AGE};
+use crate::limits::{LIMITS, MAX_AGE, YEAR};
 use crate::settings::{Format, Route};
 
 /// What goes around each span on the way through an Agent. Each has its own: the limit for one event has been applied to
@@ -88,8 +88,8 @@ impl Destination for Intake {
 
     fn is_outdated(&self, item: &Item, now: SystemTime) -> bool {
         let began = parts(item).and_then(|parts| parts.began);
-        let age = began.map(|began| nanoseconds(now).saturating_sub(began));
-        age.is_some_and(|age| Duration::from_nanos(age) > MAX_AGE)
+        let age = began.map(|began| Duration::from_nanos(nanoseconds(now).saturating_sub(began)));
+        age.is_some_and(|age| age > MAX_AGE && age < YEAR)
     }
 
     fn request(&self, _sending: &Sending<'_>) -> Request {

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use charm_telemetry_core::RawValue;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// A list in which every document is one to LangSmith; `None` if this is no list.
 pub(crate) fn documents(json: &str) -> Option<String> {
@@ -24,10 +24,15 @@ pub(crate) fn documents(json: &str) -> Option<String> {
 struct Document<'a> {
     #[serde(borrow, rename = "page_content")]
     _page_content: &'a RawValue,
-    #[serde(borrow, rename = "type")]
+    #[serde(borrow, rename = "type", default, deserialize_with = "even_null")]
     kind: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "even_null")]
     metadata: Option<&'a RawValue>,
+}
+
+/// A null is there: with a second member of its name, every reader would take the one it likes.
+fn even_null<'de, D: Deserializer<'de>>(json: D) -> Result<Option<&'de RawValue>, D::Error> {
+    Deserialize::deserialize(json).map(Some)
 }
 
 fn push_document(list: &mut String, item: &str) {
@@ -63,6 +68,10 @@ mod tests {
             (
                 r#"[{"page_content":"a","type":"Document","metadata":{}}]"#,
                 r#"[{"page_content":"a","type":"Document","metadata":{}}]"#,
+            ),
+            (
+                r#"[{"page_content":"a","metadata":null}]"#,
+                r#"[{"type":"Document","page_content":"a","metadata":null}]"#,
             ),
             // Nothing says that these are documents.
             (r#"[{"text":"a"},[1],null,2]"#, r#"[{"text":"a"},[1],null,2]"#),

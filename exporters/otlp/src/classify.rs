@@ -36,11 +36,9 @@ pub(crate) fn is_not_served(response: &Response) -> bool {
 
 /// A `200` may refuse some, or warn. What of the body cannot be read says nothing: real receivers answer with text.
 ///
-/// JSON is known by itself: some receivers answer with it and say nothing of its type. Protobuf never begins like that.
+/// JSON is known by itself: some receivers answer with it and say nothing of its type. No answer can be read as both.
 fn delivered(response: &Response) -> Disposition {
-    let is_json = response.body.trim_ascii_start().starts_with(b"{");
-    let partial = if is_json { partial_of_json(&response.body) } else { partial_of_protobuf(&response.body) };
-    match partial {
+    match partial_of_json(&response.body).or_else(|| partial_of_protobuf(&response.body)) {
         Some((rejected, reason)) if rejected > 0 || !reason.is_empty() => {
             Disposition::PartlyRejected { rejected, reason }
         }

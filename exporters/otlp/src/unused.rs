@@ -38,12 +38,11 @@ pub(crate) fn unused(environment: &Environment) -> Vec<String> {
         return Vec::new();
     };
     let mut notes = other_exporters(environment);
-    let is_set = |name: &str| environment.get(name).is_some_and(|value| !value.is_empty());
-    let of_the_sdk = OF_THE_SDK.iter().filter(|(name, _)| is_set(name));
+    let of_the_sdk = OF_THE_SDK.iter().filter(|(name, _)| environment.get(name).is_some());
     notes.extend(of_the_sdk.map(|(name, reason)| not_used(name, reason)));
     let is_known =
         |name: &str| known.descriptor.variables.iter().any(|variable| variable.names.contains(&name));
-    let set = environment.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name);
+    let set = environment.iter().map(|(name, _)| name).filter(|name| environment.get(name).is_some());
     let ours = set.filter(|name| !is_known(name)).filter_map(|name| Some((name, name.strip_prefix(PREFIX)?)));
     notes.extend(ours.map(|(name, rest)| not_used(name, &reason(rest))));
     notes

@@ -4,6 +4,7 @@
 //! forbids reports, too, they are kept, and what it made a report lose is told again.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ pub(crate) struct Losses {
     reports: DeliveryHandle,
     project: Arc<Project>,
     untold: Arc<Untold>,
+    /// What a limit gives back from now on is in the books of the reports, and nobody takes it any more.
+    closed: AtomicBool,
 }
 
 /// The sums, shared with the destination of reports, which gives back what it could not tell.
@@ -37,7 +40,7 @@ pub(crate) struct Sums {
 impl Losses {
     /// `reports` gives back to `untold`.
     pub(crate) fn new(reports: DeliveryHandle, project: Arc<Project>, untold: Arc<Untold>) -> Self {
-        Self { reports, project, untold }
+        Self { reports, project, untold, closed: AtomicBool::new(false) }
     }
 
     /// So many of a kind were lost.
@@ -56,6 +59,7 @@ impl Losses {
     /// Tells what is left.
     pub(crate) fn shutdown(&self, deadline: Duration) {
         self.hand_over(self.untold.with(Sums::take));
+        self.closed.store(true, Ordering::Relaxed);
         self.reports.shutdown(deadline);
     }
 
@@ -69,7 +73,9 @@ impl Losses {
 /// An exporter that panicked tells nothing itself.
 impl Drop for Losses {
     fn drop(&mut self) {
-        self.hand_over(self.untold.with(Sums::take));
+        if !*self.closed.get_mut() {
+            self.hand_over(self.untold.with(Sums::take));
+        }
     }
 }
 

@@ -49,6 +49,7 @@ impl Outlets {
 
     /// Sends a failure.
     pub(crate) fn error(&self, item: Vec<u8>) {
+        self.losses.tell_what_is_due();
         let too_large = item.len() > MAX_ITEM_BYTES;
         if !self.errors.send(Item::new(item)) {
             self.discard(not_accepted(too_large), Category::Error, 1);
@@ -69,9 +70,8 @@ impl Outlets {
         self.discard(why, Category::Span, spans as u64);
     }
 
-    /// A run has ended: nothing more belongs to what waits.
+    /// A run has ended: nothing more belongs to what waits. Errors and transactions never wait for company.
     pub(crate) fn nudge(&self) {
-        self.errors.nudge();
         self.traces.nudge();
     }
 

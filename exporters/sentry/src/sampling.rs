@@ -1,7 +1,7 @@
 //! Which traces are sent, and which failures.
 //!
-//! Rule: `SENTRY_TRACES_SAMPLE_RATE` is about traces alone, as in Sentry's SDKs: a failure is sent if the operator's choice
-//! for all exporters keeps its run, whatever that rate says.
+//! Rule: `SENTRY_TRACES_SAMPLE_RATE` and a `TRACEPARENT` are about traces alone, as in Sentry's SDKs: a failure is sent if the
+//! operator's rate for all exporters keeps its run, whatever these say.
 
 use charm_telemetry_core::trace::{Sampler, TelemetrySettings, TraceId};
 
@@ -39,7 +39,7 @@ impl Sampling {
 
     /// Whether the failures of a run are sent.
     pub(crate) fn sends_failures(&self, trace: TraceId) -> bool {
-        self.sends_failed_trace(trace) || (!self.left_out && self.all.keeps(trace))
+        self.sends_failed_trace(trace) || self.all.keeps(trace)
     }
 }
 

@@ -31,7 +31,8 @@ impl Shared {
         let count = {
             let mut state = self.lock();
             match kind {
-                NoticeKind::Recovered => {}
+                // Nothing went wrong.
+                NoticeKind::Recovered | NoticeKind::Warned => {}
                 // Is a consequence, and quotes the error.
                 NoticeKind::Dropped => {
                     state.last_error.get_or_insert_with(|| message.to_owned());

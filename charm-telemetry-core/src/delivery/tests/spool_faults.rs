@@ -303,27 +303,30 @@ async fn what_waits_for_a_week_expires_and_is_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_start_that_has_to_end_while_it_takes_over_leaves_the_rest_and_spools_its_own() {
-    let disk = SimulatedDisk::default();
-    for process in 0..5 {
-        leave(&disk, Setup::default(), process * 10..(process + 1) * 10).await;
-    }
-    let bench = on(&disk, Setup::default()).start(&Receiver::always(200));
-    bench.send(50..55);
-    let handle = bench.handle.clone();
-    // So slow a disk that the time is over with the first directory.
-    disk.set_fault(move |step, path| {
-        if step == Step::List && path.parent().is_some_and(|parent| parent.ends_with("double")) {
-            handle.begin_shutdown(Duration::ZERO);
+    // Of five processes with a file each, and of one with five.
+    for of_each in [10, 50] {
+        let disk = SimulatedDisk::default();
+        for process in 0..50 / of_each {
+            leave(&disk, Setup::default(), process * of_each..(process + 1) * of_each).await;
         }
-        None
-    });
-    tokio::time::sleep(MOMENT).await;
-    let outcomes = bench.shutdown(MOMENT).await;
-    assert_eq!((outcomes.adopted, outcomes.spooled, outcomes.dropped.total()), (10, 15, 0));
-    disk.heal();
-    let (bench, receiver) = start_healthy(&disk, Setup::default()).await;
-    bench.until_done(HOUR).await;
-    assert_eq!(receiver.order(), (0..55).collect::<Vec<_>>());
+        let bench = on(&disk, Setup::default()).start(&Receiver::always(200));
+        bench.send(50..55);
+        let handle = bench.handle.clone();
+        // So slow a disk that the time is over with the first file.
+        disk.set_fault(move |step, path| {
+            if step == Step::Read && path.extension().is_some_and(|extension| extension == "batch") {
+                handle.begin_shutdown(Duration::ZERO);
+            }
+            None
+        });
+        tokio::time::sleep(MOMENT).await;
+        let outcomes = bench.shutdown(MOMENT).await;
+        assert_eq!((outcomes.adopted, outcomes.spooled, outcomes.dropped.total()), (10, 15, 0), "{of_each}");
+        disk.heal();
+        let (bench, receiver) = start_healthy(&disk, Setup::default()).await;
+        bench.until_done(HOUR).await;
+        assert_eq!(receiver.order(), (0..55).collect::<Vec<_>>(), "{of_each}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use crate::exporter::{HookResult, TelemetryExporter, call_hook};
 use crate::interest::Interest;
 use crate::model_parameters::ModelParameters;
 use crate::trace::{
-    ContentPolicy, FinishedSpan, Sampler, SpanError, SpanExporter, SpanFeed, StartedSpan, TelemetrySettings,
+    ContentPolicy, FinishedSpan, Sampler, SpanExporter, SpanFeed, StartedSpan, TelemetrySettings,
     TraceContext, TraceId,
 };
 
@@ -51,11 +51,6 @@ impl SpanExporter for Recorder {
     fn started(&mut self, span: &StartedSpan) -> HookResult {
         let input = span.input.as_ref().map(|input| input.json_text().into_owned()).unwrap_or_default();
         self.told.push(format!("started {} {input}", span.head.name));
-        Ok(())
-    }
-
-    fn failed(&mut self, span: &FinishedSpan, error: &SpanError) -> HookResult {
-        self.told.push(format!("failed {} `{}`", span.head.name, error.message));
         Ok(())
     }
 
@@ -122,7 +117,6 @@ fn failures_are_told_before_their_spans_and_starts_if_they_are_wanted() {
         [
             "started agent {}",
             r#"started t "x""#,
-            "failed t `boom`",
             r#"tool t 1..2 < agent: error `boom` in="x""#,
             "agent agent 0..3: ok in={} out=1",
         ]
@@ -274,7 +268,6 @@ fn a_run_in_which_something_fails_is_sent_whole_if_errors_are_kept() {
         recorder.told,
         [
             r#"tool good 1..2 < agent: ok in="" out="""#,
-            "failed bad `boom`",
             r#"tool bad 3..4 < agent: error `boom` in="""#,
             "agent agent 0..5: ok in={} out=1",
         ]

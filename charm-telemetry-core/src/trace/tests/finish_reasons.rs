@@ -92,3 +92,12 @@ fn a_reason_is_kept_where_the_answer_is_cut_or_withheld() {
     assert!(cut.output.is_none());
     assert_eq!(cut.finish_reasons, ["stop".into()]);
 }
+
+#[test]
+fn a_word_that_no_provider_says_is_withheld_with_the_content() {
+    let output = r#"[{"finish_reason":"MAX_TOKENS"},{"stop_reason":"diabetes"},{"stop_reason":"end_turn"}]"#;
+    let mut span = span(&mut assembler(), output);
+    assert_eq!(span.finish_reasons, ["MAX_TOKENS".into(), "diabetes".into(), "end_turn".into()]);
+    span.withhold_content();
+    assert_eq!(span.finish_reasons, ["MAX_TOKENS".into(), "end_turn".into()]);
+}

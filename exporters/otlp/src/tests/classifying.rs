@@ -81,6 +81,15 @@ fn a_partial_success_is_counted_and_never_tried_again() {
     }
 }
 
+#[test]
+fn a_partial_success_of_any_length_is_read() {
+    for length in 0..300 {
+        let reason = "x".repeat(length);
+        let answer = Response::new(200).with_body(partly(5, &reason).encode_to_vec());
+        assert_eq!(classify(&answer), Disposition::PartlyRejected { rejected: 5, reason }, "{length}");
+    }
+}
+
 fn said(content_type: &str, body: &str) -> Response {
     let response = Response::new(200).with_body(body);
     if content_type.is_empty() { response } else { response.with_header("content-type", content_type) }

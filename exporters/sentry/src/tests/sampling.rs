@@ -62,9 +62,10 @@ fn a_run_that_the_operator_leaves_out_for_all_exporters_sends_no_failures_either
 }
 
 #[test]
-fn a_run_of_a_trace_that_is_not_recorded_sends_nothing() {
+fn a_run_of_a_trace_that_is_not_recorded_sends_its_failures_alone() {
     let parent = ("TRACEPARENT", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00");
-    check(&[parent, ALL_TRACES], 0, 0, &[("error", 1), ("span", 5)]);
+    let envelopes = check(&[parent, ALL_TRACES], 0, 1, &[("span", 5)]);
+    assert_eq!(sampled(&envelopes), "false");
 }
 
 #[test]
