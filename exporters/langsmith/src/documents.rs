@@ -41,7 +41,9 @@ fn push_document(list: &mut String, item: &str) {
         let _ = write!(list, r#"{{"page_content":{item},"type":"Document","metadata":{{}}}}"#);
         return;
     }
-    let Ok(document) = serde_json::from_str::<Document<'_>>(item) else { return list.push_str(item) };
+    // To serde, a list may be a struct as well.
+    let document = serde_json::from_str::<Document<'_>>(item).ok().filter(|_| item.starts_with('{'));
+    let Some(document) = document else { return list.push_str(item) };
     list.push('{');
     if document.kind.is_none() {
         list.push_str(r#""type":"Document","#);
