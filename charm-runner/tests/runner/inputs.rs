@@ -138,6 +138,14 @@ fn the_env_file_overrides_the_environment_and_changes_it_only_for_the_agent() {
 }
 
 #[test]
+fn a_blank_is_no_setting_of_ours_and_a_value_all_the_same() {
+    let project =
+        Project::shell("echo \"[$GAP][$LINE]\"").env("GAP", " ").env("CHARM_TELEMETRY_ON_ERROR", " ");
+    project.file(".env", "LINE=\"a${GAP}b\"\n");
+    assert_eq!(project.run(&[]).assert_status(0).content("final"), "[ ][a b]\n");
+}
+
+#[test]
 fn a_line_of_the_env_file_that_cannot_be_read_is_told_without_what_is_in_it() {
     let project = Project::shell("true");
     project.file(".env", "A=1\nAPI_KEY='sk-very-secret\n");
