@@ -126,7 +126,7 @@ fn resolve(
 
 /// A repository may have moved on since the workspace's lock file was written, and for a crate that is not in it cargo
 /// takes the newest commit: for all that are. Answers whether the lock file had to be changed.
-fn pin(folder: &Path, source: &RunnerSource, metadata: &Metadata) -> Result<bool, RunnerError> {
+pub(super) fn pin(folder: &Path, source: &RunnerSource, metadata: &Metadata) -> Result<bool, RunnerError> {
     let Place::Git { commit, .. } = &source.place else { return Ok(false) };
     let runner = metadata.packages.iter().find(|package| package.name == RUNNER);
     let found = runner.and_then(|runner| runner.source.as_deref()?.split_once('#'));
