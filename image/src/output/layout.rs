@@ -23,6 +23,8 @@ pub(crate) fn write(
     folder: &Path,
     cache: &BlobCache<'_>,
 ) -> Result<(), ImageError> {
+    // Held to the end: another build may have the same folder for its output.
+    let _turn = turn(folder);
     let is_new = occupant(folder, tags)? == Occupant::Nothing;
     // A folder that is there may be a mount, or all that we may write to: it stays, and what is in it changes.
     let beside = if is_new { parent(folder) } else { folder.to_owned() };
@@ -38,6 +40,12 @@ pub(crate) fn write(
         partial.empty(|partial| merge(partial, folder))
     };
     Ok(placed.map_err(OutputError::writing(folder))?)
+}
+
+/// Waits until nobody else writes into this folder. Some file systems know no such turns: there, as without one.
+fn turn(folder: &Path) -> Option<fs::File> {
+    let folder = folder.is_dir().then(|| fs::File::open(folder).ok()).flatten()?;
+    folder.lock().is_ok().then_some(folder)
 }
 
 fn fill(
