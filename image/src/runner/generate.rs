@@ -65,7 +65,7 @@ fn local_packages(source: &RunnerSource, request: &RunnerRequest) -> Result<Vec<
 
 fn package_at(name: &str, path: &Path) -> Result<Package, RunnerError> {
     let at = format!("--with {name}={}", path.display());
-    let folder = path.canonicalize().ok().filter(|folder| folder.is_dir()).ok_or_else(|| {
+    let folder = path.canonicalize().map_err(|_| {
         RunnerError::Source(format!(
             "`{at}`: there is no such folder; name the folder of the crate's `Cargo.toml`"
         ))

@@ -21,7 +21,7 @@ pub struct HouseInGit {
 
 impl HouseInGit {
     /// With all files as they are now on a branch, or `None` after saying that there is no git. Its path is always the same
-    /// one: cargo writes it into what it compiles and keeps, and would keep it once for every other.
+    /// one: what cargo compiles of it takes the place of what it compiled before, which saves no time but disk.
     ///
     /// # Panics
     /// If git cannot.
