@@ -134,13 +134,6 @@ fn an_oci_base_is_described_anew_for_docker_and_has_no_annotations_then() {
 }
 
 #[test]
-fn a_time_that_is_none_is_told() {
-    let said = image(["--output", "oci:/nonexistent/x"], &[("SOURCE_DATE_EPOCH", "yesterday")]);
-    let expected = "SOURCE_DATE_EPOCH is `yesterday`; set it to whole seconds since 1970, as `git log -1 --format=%ct` prints";
-    assert_eq!(said.error(), expected);
-}
-
-#[test]
 fn what_the_command_line_says_is_in_the_image() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().join("image");

@@ -108,12 +108,14 @@ fn a_crate_of_a_registry_is_the_newest_the_newest_that_fits_or_exactly_the_one()
     let published = ExporterCrate::sound(folder.path(), "test-published-exporter", "published");
     let registry = CrateRegistry::with(&published, &["0.3.1", "0.3.2", "0.4.0"]);
     let index = registry.index();
-    let generated = |with: &str, more: &[&str]| {
-        let args = ["--with", with, "--registry", "loopback", "--generate-only"];
-        let env = [("CARGO_REGISTRIES_LOOPBACK_INDEX", index.as_str())];
-        let said = image(args.iter().chain(more), &env);
+    // The folder of the generated crate is everybody's; a lock file of one's own is not.
+    let generated = |with: &str, lock: &str| {
+        let lock = folder.path().join(lock);
+        let lock_arg = lock.display().to_string();
+        let args = ["--with", with, "--registry", "loopback", "--generate-only", "--lock", &lock_arg];
+        let said = image(args, &[("CARGO_REGISTRIES_LOOPBACK_INDEX", index.as_str())]);
         assert!(said.success, "{}", said.stderr);
-        let lock = fs::read_to_string(std::path::Path::new(said.stdout.trim()).join("Cargo.lock")).unwrap();
+        let lock = fs::read_to_string(lock).unwrap();
         let at =
             lock.split("name = \"test-published-exporter\"\nversion = \"").nth(1).expect("it is in there");
         at.split('"').next().unwrap().to_owned()
@@ -124,12 +126,10 @@ fn a_crate_of_a_registry_is_the_newest_the_newest_that_fits_or_exactly_the_one()
         ("test-published-exporter@0.3.1", "0.3.1"),
         ("test-published-exporter@^0.3.1", "0.3.2"),
     ] {
-        assert_eq!(generated(with, &[]), expected, "{with}");
+        assert_eq!(generated(with, &format!("{with}.lock")), expected, "{with}");
     }
-    let lock = folder.path().join("image.lock").display().to_string();
-    let with_lock = ["--lock", &lock];
-    assert_eq!(generated("test-published-exporter@0.3.1", &with_lock), "0.3.1");
-    assert_eq!(generated("test-published-exporter", &with_lock), "0.3.1", "what a lock file says stays");
+    let kept = "test-published-exporter@0.3.1.lock";
+    assert_eq!(generated("test-published-exporter", kept), "0.3.1", "what a lock file says stays");
 }
 
 #[test]
@@ -156,8 +156,9 @@ fn a_crate_for_another_core_is_told() {
     assert!(!said.stderr.contains("Compiling"), "it is told before anything is compiled");
     mine.replace("Cargo.toml", "{ path = \"../charm-telemetry-core\" }", "\"9\"");
     let said = build(&["--with", &mine.with()], &[("CARGO_NET_OFFLINE", "true")]);
-    let expected = "`test-exporter` is for `charm-telemetry-core` ^9, and the runner has 0.1.";
-    assert!(said.error().starts_with(expected), "{}", said.error());
+    let version = env!("CARGO_PKG_VERSION");
+    let expected = format!("`test-exporter` is for `charm-telemetry-core` ^9, and the runner has {version};");
+    assert!(said.error().starts_with(&expected), "{}", said.error());
 }
 
 #[test]
@@ -212,7 +213,7 @@ fn a_wrong_wish_is_refused_before_anything_is_compiled() {
     let mine = ExporterCrate::sound(folder.path(), "test-exporter", "counter");
     let twice = mine.with();
     let wrong_name = format!("other={}", mine.folder.display());
-    let a_file = format!("{}/Cargo.toml", mine.with());
+    let a_file = format!("{}/src/lib.rs", mine.with());
     let program = ExporterCrate::sound(folder.path(), "test-program", "program");
     fs::rename(program.folder.join("src/lib.rs"), program.folder.join("src/main.rs")).unwrap();
     let program = program.with();
@@ -228,7 +229,7 @@ fn a_wrong_wish_is_refused_before_anything_is_compiled() {
             "that folder holds no package; name the folder of the crate's `Cargo.toml`",
         ),
         (vec!["--with", "absent=/nonexistent"], "`--with absent=/nonexistent`: there is no such folder"),
-        (vec!["--with", &a_file], "there is no such folder; name the folder of the crate's `Cargo.toml`"),
+        (vec!["--with", &a_file], "is a file; name the folder that has the crate's Cargo.toml"),
         (vec!["--with", &twice, "--with", &twice], "`--with test-exporter` is given twice"),
         (vec!["--with", &wrong_name], "the crate there is `test-exporter`; write `--with test-exporter="),
         (
@@ -270,12 +271,19 @@ fn the_crate_of_the_runner_can_be_read_and_a_lock_file_fixes_it() {
     let lock_arg = lock.display().to_string();
     let with = mine.with();
     let args = ["--with", &with, "--lock", &lock_arg, "--generate-only"];
-    let said = image(args, &[]);
+    // What is written where all write may be another's by the time it is read.
+    let target = folder.path().join("target").display().to_string();
+    let said = image(args, &[("CARGO_TARGET_DIR", &target)]);
+    assert!(said.success, "{}", said.stderr);
     let generated = std::path::Path::new(said.stdout.trim());
+    assert!(generated.starts_with(&target), "{}", generated.display());
     let main = fs::read_to_string(generated.join("src/main.rs")).unwrap();
     assert!(main.contains("use test_exporter as _;") && main.contains("charm_runner::main()"), "{main}");
     assert_eq!(fs::read(generated.join("Cargo.lock")).unwrap(), fs::read(&lock).unwrap());
     assert!(image(args, &[]).success, "the lock file that was written fits");
+    let by_manifest = format!("{with}/Cargo.toml");
+    let said = image(["--with", &by_manifest, "--lock", &lock_arg, "--generate-only"], &[]);
+    assert!(said.success, "a crate is named by its manifest as well: {}", said.stderr);
     let other = ExporterCrate::sound(folder.path(), "test-other", "other");
     let said = image(["--with", &other.with(), "--lock", &lock_arg, "--generate-only"], &[]);
     assert!(said.error().contains("does not fit these exporters any more"), "{}", said.error());

@@ -8,7 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use charm_telemetry_tests::image::{AuthorRepository, HouseInGit, image, root};
+use charm_telemetry_tests::image::{
+    AuthorHome, AuthorRepository, HouseInGit, image, resolve_elsewhere, root,
+};
 use serde_json::Value;
 
 /// Cargo in a folder, with what this workspace has compiled and without a network.
@@ -33,8 +35,8 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn a_new_exporter_has_the_files_of_the_house_and_green_tests_and_goes_into_an_image() {
-    let home = tempfile::tempdir().unwrap();
-    let folder = home.path().join("sink");
+    let home = AuthorHome::of("scaffold");
+    let folder = home.folder.join("sink");
     let said = scaffold("my-sink", &folder);
     assert!(said.status.success(), "{}", text(&said.stderr));
     for file in
@@ -49,7 +51,7 @@ fn a_new_exporter_has_the_files_of_the_house_and_green_tests_and_goes_into_an_im
     assert!(tests.status.success() && said.contains("3 passed"), "{said}{}", text(&tests.stderr));
     assert!(!text(&tests.stderr).contains("charm-exporter-my-sink` (lib) generated"), "without a warning");
     let with = format!("charm-exporter-my-sink={}", folder.display());
-    let output = format!("oci:{}", home.path().join("image").display());
+    let output = format!("oci:{}", home.folder.join("image").display());
     let report = image(["--with", &with, "--output", &output, "--json"], &[]).json();
     assert_eq!(report["exporters"][0]["name"], "my-sink");
 }
@@ -103,7 +105,7 @@ const QUICK: [&str; 4] = ["--features", "none", "--lto", "off"];
 #[test]
 fn a_repository_of_its_own_has_the_command_with_three_lines_in_all_of_its_folders() {
     let home = tempfile::tempdir().unwrap();
-    let repository = AuthorRepository::beside_the_house(home.path());
+    let repository = AuthorRepository::beside_the_house();
     for at in [".", "sink"] {
         let said = repository.image(at, &[&QUICK[..], &["--generate-only"]].concat());
         let generated = GeneratedCrate::of(&said);
@@ -123,9 +125,9 @@ fn a_repository_of_its_own_has_the_command_with_three_lines_in_all_of_its_folder
 #[test]
 fn a_repository_that_names_the_house_by_a_branch_of_git_has_the_runner_of_the_commit_in_its_lock_file() {
     let home = tempfile::tempdir().unwrap();
-    let house = HouseInGit::on_branch("feature/x");
+    let Some(house) = HouseInGit::on_branch("feature/x") else { return };
     let place = format!("git = \"{}\", branch = \"feature/x\"", house.url());
-    let repository = AuthorRepository::of_git(home.path(), &place);
+    let repository = AuthorRepository::of_git(&place);
     let first = house.head();
     let generate = [&QUICK[2..], &["--generate-only"]].concat();
     let generated =
@@ -133,9 +135,11 @@ fn a_repository_that_names_the_house_by_a_branch_of_git_has_the_runner_of_the_co
     let source = |commit: &str| format!("git+{}?branch=feature/x#{commit}", house.url());
     assert_eq!(generated.sources("charm-telemetry-core"), [source(&first)], "one core");
     assert_eq!(generated.sources("charm-runner"), [source(&first)]);
-    // The branch moves on; what the lock file says stays.
-    house.commit("another");
-    AuthorRepository::of_git(&home.path().join("of somebody else"), &place).resolve();
+    // The branch moves on, and loses a feature; what the lock file says stays.
+    let manifest = fs::read_to_string(root().join("charm-runner/Cargo.toml")).unwrap();
+    let manifest = manifest.replace("\"otlp\"", "\"gone\"").replace("\notlp = ", "\ngone = ");
+    house.commit_with("charm-runner/Cargo.toml", &manifest);
+    resolve_elsewhere(&place);
     let manifest = home.path().join("charm.yaml");
     fs::write(&manifest, "runtime: {telemetry: [otlp, sink]}\n").unwrap();
     let manifest = manifest.display().to_string();

@@ -48,11 +48,15 @@ fn request() -> ImageRequest {
     request
 }
 
+fn image_of(request: &ImageRequest) -> Image {
+    let base = Base::open(&request.base, &request.platform).unwrap();
+    assemble(request, base, &runner()).unwrap().image
+}
+
 /// The digests of the manifest, the configuration and the archive.
 fn digests() -> [String; 3] {
     let request = request();
-    let base = Base::open(&request.base, &request.platform).unwrap();
-    let Assembled { image, .. } = assemble(&request, base, &runner()).unwrap();
+    let image = image_of(&request);
     let (folder, progress) = (tempfile::tempdir().unwrap(), Progress::silent());
     let (file, cache) = (folder.path().join("image.tar"), BlobCache::new(folder.path(), &progress));
     output::write_archive(&image, &request.tags, &file, None, &cache).unwrap();
@@ -79,4 +83,37 @@ fn an_image_that_is_made_again_is_the_same() {
     for _ in 0..8 {
         assert_eq!(digests(), first);
     }
+}
+
+/// Writes an image with this label a few times into a folder where older ones of it are.
+fn write_often(folder: &std::path::Path, label: &str) {
+    let mut request = request();
+    request.start.labels.insert("n".to_owned(), label.to_owned());
+    let (image, progress) = (image_of(&request), Progress::silent());
+    let cache = BlobCache::new(folder, &progress);
+    for _ in 0..25 {
+        output::write_layout(&image, &request.tags, folder, &cache).unwrap();
+    }
+}
+
+#[test]
+fn images_on_their_way_into_one_folder_take_turns() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    std::thread::scope(|scope| {
+        for label in ["1", "2", "3", "4"] {
+            scope.spawn(move || write_often(folder, label));
+        }
+    });
+    let read = |path: &str| std::fs::read_to_string(folder.join(path)).unwrap();
+    let json = |path: &str| -> serde_json::Value { serde_json::from_str(&read(path)).unwrap() };
+    let blob = |descriptor: &serde_json::Value| {
+        format!("blobs/sha256/{}", descriptor["digest"].as_str().unwrap().trim_start_matches("sha256:"))
+    };
+    let manifest = json(&blob(&json("index.json")["manifests"][0]));
+    let layers = manifest["layers"].as_array().unwrap();
+    let whole = layers.iter().chain([&manifest["config"]]).all(|part| folder.join(blob(part)).is_file());
+    assert!(whole, "what the last one names is there");
+    let blobs = std::fs::read_dir(folder.join("blobs/sha256")).unwrap().count();
+    assert_eq!(blobs, layers.len() + 2, "nothing of the others is left");
 }

@@ -30,14 +30,22 @@ pub(crate) fn write(
     let mut archive = PartialFile::new_in(&parent).map_err(OutputError::writing(path))?;
     append(image, tags, archive.as_file(), cache, path)?;
     archive.make_readable().map_err(OutputError::writing(path))?;
-    let mut files = vec![(archive, path)];
-    if let Some((other_path, bytes)) = beside {
-        let mut other = PartialFile::new_in(&parent).map_err(OutputError::writing(other_path))?;
-        let written = other.as_file().write_all(bytes).and_then(|()| other.make_readable());
-        written.map_err(OutputError::writing(other_path))?;
-        files.push((other, other_path));
-    }
-    Ok(persist_all(files)?)
+    let beside = match beside {
+        Some((path, bytes)) => Some((list(&parent, path, bytes)?, path)),
+        None => None,
+    };
+    Ok(place((archive, path), beside)?)
+}
+
+fn list(parent: &Path, path: &Path, bytes: &[u8]) -> Result<PartialFile, OutputError> {
+    let mut list = PartialFile::new_in(parent).map_err(OutputError::writing(path))?;
+    let written = list.as_file().write_all(bytes).and_then(|()| list.make_readable());
+    written.map_err(OutputError::writing(path)).map(|()| list)
+}
+
+/// The archive goes last: if the other has no place, an older archive is still there.
+fn place(archive: (PartialFile, &Path), beside: Option<(PartialFile, &Path)>) -> Result<(), OutputError> {
+    persist_all(beside.into_iter().chain([archive]).collect())
 }
 
 /// Where the list of contents of an archive goes: `image.tar` -> `image.cdx.json`. Another ending is part of the name, as
@@ -114,4 +122,37 @@ fn entry<W: io::Write>(
     header.set_gid(0);
     header.set_size(size);
     tar.append_data(&mut header, name, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// How many entries there are after an archive and its list found no place, because one of them is a folder.
+    fn left(archive: &Path, other: &Path) -> usize {
+        let folder = archive.parent().unwrap();
+        let new = |text: &str| list(folder, other, text.as_bytes()).unwrap();
+        assert!(place((new("new archive"), archive), Some((new("new list"), other))).is_err());
+        fs::read_dir(folder).unwrap().count()
+    }
+
+    #[test]
+    fn an_older_archive_stays_if_the_list_beside_it_has_no_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let (archive, other) = (folder.path().join("image.tar"), folder.path().join("image.cdx.json"));
+        fs::write(&archive, "old archive").unwrap();
+        fs::create_dir(&other).unwrap();
+        assert_eq!(left(&archive, &other), 2, "nothing half-written");
+        assert_eq!(fs::read_to_string(&archive).unwrap(), "old archive");
+    }
+
+    #[test]
+    fn a_list_without_its_archive_is_not_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let (archive, other) = (folder.path().join("image.tar"), folder.path().join("image.cdx.json"));
+        fs::create_dir(&archive).unwrap();
+        assert_eq!(left(&archive, &other), 1, "the folder alone");
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Rule: files are only read; a helper that is named must work, because going on as a stranger hides the cause.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -46,11 +47,18 @@ pub(super) struct Door {
 
 /// The login for this door: in Docker's file first, then in Podman's.
 pub(super) fn find(door: &Door) -> Result<Option<Found>, RegistryError> {
-    find_in_files(&files(), door)
+    find_in_files(&files(|name| std::env::var_os(name)), door)
 }
 
-fn find_in_files(files: &[PathBuf], door: &Door) -> Result<Option<Found>, RegistryError> {
-    for file in files {
+/// A file that may hold logins, and the variable that names another in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct LoginFile {
+    path: PathBuf,
+    variable: &'static str,
+}
+
+fn find_in_files(files: &[LoginFile], door: &Door) -> Result<Option<Found>, RegistryError> {
+    for LoginFile { path: file, variable } in files {
         let shown = file.display();
         let text = match std::fs::read_to_string(file) {
             Ok(text) => text,
@@ -58,7 +66,7 @@ fn find_in_files(files: &[PathBuf], door: &Door) -> Result<Option<Found>, Regist
             Err(error) => {
                 let reason = plain(&error);
                 return Err(RegistryError::Credentials(format!(
-                    "cannot read `{shown}`, where logins are kept: {reason}; make it readable, or point DOCKER_CONFIG elsewhere"
+                    "cannot read `{shown}`, where logins are kept: {reason}; make it readable, or point {variable} elsewhere"
                 )));
             }
         };
@@ -72,17 +80,25 @@ fn find_in_files(files: &[PathBuf], door: &Door) -> Result<Option<Found>, Regist
     Ok(None)
 }
 
-fn files() -> Vec<PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = variable("HOME");
-    let docker = variable("DOCKER_CONFIG").or_else(|| Some(home.as_ref()?.join(".docker")));
-    let podman = [
-        variable("REGISTRY_AUTH_FILE"),
-        variable("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json")),
-        home.map(|home| home.join(".config/containers/auth.json")),
-    ];
-    docker.map(|folder| folder.join("config.json")).into_iter().chain(podman.into_iter().flatten()).collect()
+/// As both programs have it: a variable takes the place of what goes without saying.
+fn files(variable: impl Fn(&str) -> Option<OsString>) -> Vec<LoginFile> {
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = |path: &str| set("HOME").map(|home| home.join(path));
+    let docker = set(DOCKER).or_else(|| home(".docker")).map(|folder| folder.join("config.json"));
+    let podman = set(PODMAN).map_or_else(
+        || {
+            let session = set("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json"));
+            [session, home(".config/containers/auth.json")]
+        },
+        |named| [Some(named), None],
+    );
+    let file = |path, variable| LoginFile { path, variable };
+    let docker = docker.into_iter().map(|path| file(path, DOCKER));
+    docker.chain(podman.into_iter().flatten().map(|path| file(path, PODMAN))).collect()
 }
+
+const DOCKER: &str = "DOCKER_CONFIG";
+const PODMAN: &str = "REGISTRY_AUTH_FILE";
 
 /// A helper for this very registry, else what the file itself holds, else the helper for all.
 fn find_in(json: &Value, door: &Door, file: &Path) -> Result<Option<Found>, RegistryError> {

@@ -43,6 +43,8 @@ pub(crate) struct Dependency {
     pub(crate) name: String,
     /// The versions that fit.
     pub(crate) req: String,
+    /// `None` for one of a folder.
+    pub(crate) source: Option<String>,
     pub(crate) path: Option<PathBuf>,
     pub(crate) kind: Option<String>,
 }

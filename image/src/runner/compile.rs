@@ -63,8 +63,9 @@ fn remove_influences(command: &mut Command) {
     }
 }
 
-/// Flags, in all the spellings of cargo and of C's builders. What names a tool (`CC`, `RUSTC_WRAPPER`, a linker) stays:
-/// without it there may be none.
+/// Flags, as cargo and C's builders know them. `CARGO_TARGET_<TRIPLE>_RUSTFLAGS` may stay, because cargo heeds it no more
+/// than `build.rustflags` where `CARGO_ENCODED_RUSTFLAGS` is set, as we do. What names a tool (`CC`, `RUSTC_WRAPPER`, a
+/// linker) stays: without it there may be none.
 fn tunes(name: &str) -> bool {
     let known = ["RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR"];
     let prefixes = ["CARGO_PROFILE_", "CFLAGS_", "CXXFLAGS_"];

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::cargo::{self, Features};
 use super::crate_manifest::elsewhere_key;
-use super::generate::write;
+use super::generate::{pin, write};
 use super::request::RunnerRequest;
 use super::source::{Place, RUNNER, RunnerSource};
 use crate::error::{ImageError, RequestError, RunnerError};
@@ -19,6 +19,9 @@ pub(super) fn wanted(
     target: &str,
 ) -> Result<Option<Vec<String>>, ImageError> {
     let Some(named) = &request.features else { return Ok(None) };
+    if named.is_empty() && request.telemetry.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
     let known = known(folder, source, target)?;
     Ok(Some(chosen(named, &request.telemetry, &known)?))
 }
@@ -57,7 +60,10 @@ fn looked_up(folder: &Path, source: &RunnerSource, target: &str) -> Result<Featu
     write(&folder.join("Cargo.toml"), &manifest)?;
     write(&folder.join("src/lib.rs"), "")?;
     write(&folder.join("Cargo.lock"), &std::fs::read_to_string(&source.lock).unwrap_or_default())?;
-    let metadata = cargo::graph(folder, Some(target))?;
+    let mut metadata = cargo::graph(folder, Some(target))?;
+    if pin(folder, source, &metadata)? {
+        metadata = cargo::graph(folder, Some(target))?;
+    }
     let runner = metadata.packages.into_iter().find(|package| package.name == RUNNER);
     let missing = || {
         RunnerError::Source(format!(
@@ -90,5 +96,14 @@ mod tests {
         let request =
             RunnerRequest { features: None, telemetry: texts(&["otlp"]), ..RunnerRequest::default() };
         assert_eq!(wanted(Path::new("/nonexistent"), &source, &request, "any").unwrap(), None);
+    }
+
+    #[test]
+    fn for_no_feature_at_all_the_runner_is_not_looked_up() {
+        let source =
+            RunnerSource { place: Place::Registry { version: "0.0.0".into() }, lock: "/nonexistent".into() };
+        let request = RunnerRequest { features: Some(Vec::new()), ..RunnerRequest::default() };
+        let wanted = wanted(Path::new("/nonexistent"), &source, &request, "any").unwrap();
+        assert_eq!(wanted, Some(Vec::new()));
     }
 }

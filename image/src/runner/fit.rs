@@ -4,28 +4,28 @@
 
 use semver::{Version, VersionReq};
 
-use super::cargo::{self, Package};
+use super::cargo::{self, Dependency, Package};
 use super::graph::CORE;
 use super::source::{Place, RunnerSource};
 use crate::error::RunnerError;
 
-/// Every package that names the core by version names one that the runner's fits.
+/// Every package that names the core by version names one that the runner's fits. Of a runner that is in no folder only
+/// cargo knows what core it has.
 pub(super) fn check(source: &RunnerSource, packages: &[Package]) -> Result<(), RunnerError> {
-    let core = version(source)?;
+    let Place::Folder(runner) = &source.place else { return Ok(()) };
+    let core = version(runner)?;
     packages.iter().try_for_each(|package| fits(package, &core))
 }
 
 /// All crates of the house have one version, but a folder may be another checkout.
-fn version(source: &RunnerSource) -> Result<String, RunnerError> {
-    let Place::Folder(runner) = &source.place else { return Ok(env!("CARGO_PKG_VERSION").to_owned()) };
+fn version(runner: &Package) -> Result<String, RunnerError> {
     let house = cargo::members(runner.folder())?.packages;
     let core = house.into_iter().find(|package| package.name == CORE);
     Ok(core.map_or_else(|| runner.version.clone(), |core| core.version))
 }
 
 fn fits(package: &Package, core: &str) -> Result<(), RunnerError> {
-    let needs = package.dependencies.iter().filter(|need| need.name == CORE && need.path.is_none());
-    for need in needs {
+    for need in package.dependencies.iter().filter(|need| is_by_version(need)) {
         // What cargo writes can be read; if it could not, cargo would say so itself.
         let (Ok(wanted), Ok(present)) = (VersionReq::parse(&need.req), Version::parse(core)) else {
             continue;
@@ -41,6 +41,12 @@ fn fits(package: &Package, core: &str) -> Result<(), RunnerError> {
     Ok(())
 }
 
+/// What a repository has is of no version that was asked for; what only tests need is not compiled in.
+fn is_by_version(need: &Dependency) -> bool {
+    let of_registry = need.source.as_deref().is_some_and(|source| source.starts_with("registry+"));
+    need.name == CORE && of_registry && need.kind.as_deref() != Some("dev")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,7 +60,7 @@ mod tests {
     }
 
     fn need(req: &str) -> Package {
-        exporter(&serde_json::json!({ "name": CORE, "req": req }))
+        exporter(&serde_json::json!({ "name": CORE, "req": req, "source": "registry+https://a.b/index" }))
     }
 
     #[test]
@@ -73,5 +79,25 @@ mod tests {
         }
         let by_path = serde_json::json!({ "name": CORE, "req": "^9", "path": "/core" });
         assert!(fits(&exporter(&by_path), "0.1.3").is_ok());
+        // No version that is only announced matches `*`.
+        let by_commit = serde_json::json!({ "name": CORE, "req": "*", "source": "git+https://a.b/c#0123" });
+        assert!(fits(&exporter(&by_commit), "0.2.0-rc.1").is_ok());
+    }
+
+    #[test]
+    fn what_only_tests_need_is_not_compiled_in() {
+        let for_tests = |kind: Option<&str>| {
+            let source = "registry+https://a.b/index";
+            exporter(&serde_json::json!({ "name": CORE, "req": "^9", "source": source, "kind": kind }))
+        };
+        assert!(fits(&for_tests(Some("dev")), "0.1.3").is_ok());
+        assert!(fits(&for_tests(None), "0.1.3").is_err());
+    }
+
+    #[test]
+    fn what_core_a_runner_of_a_registry_has_is_not_guessed() {
+        let place = Place::Registry { version: "9.0.0".to_owned() };
+        let source = RunnerSource { place, lock: "/nonexistent".into() };
+        assert!(check(&source, &[need("^9")]).is_ok());
     }
 }

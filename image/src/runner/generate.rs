@@ -65,7 +65,7 @@ fn local_packages(source: &RunnerSource, request: &RunnerRequest) -> Result<Vec<
 
 fn package_at(name: &str, path: &Path) -> Result<Package, RunnerError> {
     let at = format!("--with {name}={}", path.display());
-    let folder = path.canonicalize().ok().filter(|folder| folder.is_dir()).ok_or_else(|| {
+    let folder = path.canonicalize().map_err(|_| {
         RunnerError::Source(format!(
             "`{at}`: there is no such folder; name the folder of the crate's `Cargo.toml`"
         ))
@@ -126,7 +126,7 @@ fn resolve(
 
 /// A repository may have moved on since the workspace's lock file was written, and for a crate that is not in it cargo
 /// takes the newest commit: for all that are. Answers whether the lock file had to be changed.
-fn pin(folder: &Path, source: &RunnerSource, metadata: &Metadata) -> Result<bool, RunnerError> {
+pub(super) fn pin(folder: &Path, source: &RunnerSource, metadata: &Metadata) -> Result<bool, RunnerError> {
     let Place::Git { commit, .. } = &source.place else { return Ok(false) };
     let runner = metadata.packages.iter().find(|package| package.name == RUNNER);
     let found = runner.and_then(|runner| runner.source.as_deref()?.split_once('#'));

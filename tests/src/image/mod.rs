@@ -8,6 +8,7 @@ mod command;
 mod crates;
 mod docker;
 mod engine;
+mod house;
 mod layout;
 mod python_base;
 mod registry;
@@ -18,7 +19,8 @@ pub use command::{Said, image, image_at, image_by_a_careful_user, image_command,
 pub use crates::{CrateRegistry, ExporterCrate};
 pub use docker::DockerDaemon;
 pub use engine::{Bundle, Container, LoadedImage, programs_without};
+pub use house::HouseInGit;
 pub use layout::{BaseImage, Layout, index_of};
 pub use python_base::python_base;
 pub use registry::{PASSWORD, Registry, USER};
-pub use repository::{AuthorRepository, HouseInGit};
+pub use repository::{AuthorHome, AuthorRepository, resolve_elsewhere};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Door, Login, find_in, find_in_files};
+use super::{DOCKER, Door, Login, LoginFile, PODMAN, files, find_in, find_in_files};
 
 fn door(registry: &str, repository: &str) -> Door {
     Door { registry: registry.to_owned(), repository: repository.to_owned() }
@@ -89,17 +89,40 @@ fn a_login_for_a_part_of_a_registry_goes_before_the_one_for_all_of_it() {
 fn a_file_that_is_not_there_is_passed_over_and_one_that_cannot_be_read_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
+    let file = |name: &str, variable| LoginFile { path: at(name), variable };
     std::fs::write(at("auth.json"), r#"{"auths": {"a.io": {"auth": "dTpw"}}}"#).unwrap();
     let door = door("a.io", "app");
-    let absent = [at("absent.json"), at("auth.json/config.json"), at("auth.json")];
+    let absent = ["absent.json", "auth.json/config.json", "auth.json"].map(|name| file(name, DOCKER));
     let found = find_in_files(&absent, &door).unwrap().unwrap();
     assert_eq!((found.login, found.origin), (password("u", "p"), format!("`{}`", at("auth.json").display())));
     // Also root cannot read a folder as a file.
     std::fs::create_dir(at("config.json")).unwrap();
-    let error = find_in_files(&[at("config.json"), at("auth.json")], &door).unwrap_err().to_string();
-    let expected = format!(
-        "cannot read `{}`, where logins are kept: is a directory; make it readable, or point DOCKER_CONFIG elsewhere",
-        at("config.json").display()
-    );
-    assert_eq!(error, expected);
+    for variable in [DOCKER, PODMAN] {
+        let files = [file("config.json", variable), file("auth.json", PODMAN)];
+        let error = find_in_files(&files, &door).unwrap_err().to_string();
+        let expected = format!(
+            "cannot read `{}`, where logins are kept: is a directory; make it readable, or point {variable} elsewhere",
+            at("config.json").display()
+        );
+        assert_eq!(error, expected);
+    }
+}
+
+#[test]
+fn the_variable_that_is_named_for_a_file_takes_its_place() {
+    let places = |set: &[(&str, &str)]| -> Vec<String> {
+        let variable = |name: &str| set.iter().find(|(set, _)| *set == name).map(|(_, value)| value.into());
+        let shown = |file: LoginFile| format!("{} {}", file.variable, file.path.display());
+        files(variable).into_iter().map(shown).collect()
+    };
+    let usual = [("HOME", "/h"), ("XDG_RUNTIME_DIR", "/run/u"), (DOCKER, ""), (PODMAN, "")];
+    let expected = [
+        "DOCKER_CONFIG /h/.docker/config.json",
+        "REGISTRY_AUTH_FILE /run/u/containers/auth.json",
+        "REGISTRY_AUTH_FILE /h/.config/containers/auth.json",
+    ];
+    assert_eq!(places(&usual), expected);
+    let elsewhere = [("HOME", "/h"), ("XDG_RUNTIME_DIR", "/run/u"), (DOCKER, "/d"), (PODMAN, "/p.json")];
+    assert_eq!(places(&elsewhere), ["DOCKER_CONFIG /d/config.json", "REGISTRY_AUTH_FILE /p.json"]);
+    assert_eq!(places(&[]), Vec::<String>::new());
 }
