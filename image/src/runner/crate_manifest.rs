@@ -21,8 +21,17 @@ pub(super) struct CrateManifest<'a> {
 
 impl CrateManifest<'_> {
     pub(super) fn text(&self) -> String {
+        self.with_keys(&self.feature_keys())
+    }
+
+    /// As if no feature was chosen.
+    pub(super) fn text_without_features(&self) -> String {
+        self.with_keys("")
+    }
+
+    fn with_keys(&self, keys: &str) -> String {
         let mut text = String::from(HEAD);
-        let _ = writeln!(text, "{RUNNER} = {{ {}{} }}", self.runner_place(), self.feature_keys());
+        let _ = writeln!(text, "{RUNNER} = {{ {}{keys} }}", self.runner_place());
         let mut with: Vec<_> = self.request.with.iter().collect();
         with.sort_by(|one, other| one.name.cmp(&other.name));
         for with in with {

@@ -32,11 +32,11 @@ pub(super) fn generate(
     fit::check(source, &local)?;
     let links = Links::of(&local)?;
     let features = features::wanted(folder, source, request, target)?;
-    let manifest = CrateManifest { source, request, links: &links, local: &local, features }.text();
-    write(&folder.join("Cargo.toml"), &manifest)?;
+    let manifest = CrateManifest { source, request, links: &links, local: &local, features };
+    write(&folder.join("Cargo.toml"), &manifest.text())?;
     write(&folder.join("src/main.rs"), "fn main() {}\n")?;
     links.write(folder)?;
-    let graph = resolve(folder, source, request, target)?;
+    let graph = resolve(folder, &manifest, target)?;
     write(&folder.join("src/main.rs"), &main_rs(&graph, &request.with)?)?;
     Ok(Generated { folder: folder.to_owned(), graph })
 }
@@ -89,22 +89,27 @@ fn package_at(name: &str, path: &Path) -> Result<Package, RunnerError> {
 }
 
 /// Fixes every version: by the lock file of the request, else starting from the one of the runner's workspace.
-fn resolve(
-    folder: &Path,
-    source: &RunnerSource,
-    request: &RunnerRequest,
-    target: &str,
-) -> Result<Graph, ImageError> {
+fn resolve(folder: &Path, manifest: &CrateManifest<'_>, target: &str) -> Result<Graph, ImageError> {
+    let CrateManifest { source, request, .. } = manifest;
     let lock = folder.join("Cargo.lock");
     let given = request.lock.as_ref().filter(|given| given.is_file());
     let seed = given.unwrap_or(&source.lock);
     let seed_text = std::fs::read_to_string(seed).unwrap_or_default();
     write(&lock, &seed_text)?;
     let floats = |with: &WithCrate| matches!(&with.source, WithSource::Registry(_));
-    let mut metadata = if given.is_none() && request.with.iter().any(floats) {
-        cargo::fresh_graph(folder, target)?
-    } else {
-        cargo::graph(folder, Some(target))?
+    let graph = || {
+        if given.is_none() && request.with.iter().any(floats) {
+            cargo::fresh_graph(folder, target)
+        } else {
+            cargo::graph(folder, Some(target))
+        }
+    };
+    let mut metadata = match (graph(), &source.place) {
+        (Err(_), Place::Git { .. }) if given.is_none() => {
+            pin_without_features(folder, manifest, target)?;
+            graph()?
+        }
+        (metadata, _) => metadata?,
     };
     if given.is_none() && pin(folder, source, &metadata)? {
         metadata = cargo::graph(folder, Some(target))?;
@@ -134,6 +139,14 @@ pub(super) fn pin(folder: &Path, source: &RunnerSource, metadata: &Metadata) -> 
         return Ok(false);
     }
     cargo::update(folder, RUNNER, commit).map(|()| true)
+}
+
+/// The newest commit may have lost a feature that the one to be taken has, and then there is no graph to be pinned.
+fn pin_without_features(folder: &Path, manifest: &CrateManifest<'_>, target: &str) -> Result<(), ImageError> {
+    let path = folder.join("Cargo.toml");
+    write(&path, &manifest.text_without_features())?;
+    pin(folder, manifest.source, &cargo::graph(folder, Some(target))?)?;
+    Ok(write(&path, &manifest.text())?)
 }
 
 fn main_rs(graph: &Graph, with: &[WithCrate]) -> Result<String, RunnerError> {

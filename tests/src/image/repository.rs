@@ -51,6 +51,16 @@ pub(super) fn place() -> String {
 #[derive(Debug)]
 pub struct AuthorRepository {
     home: AuthorHome,
+    reach: Reach,
+}
+
+/// What cargo may fetch.
+#[derive(Debug, Clone, Copy)]
+enum Reach {
+    /// What is on this machine, a repository in a folder too.
+    Folders,
+    /// Nothing at all. Of a crate that is patched cargo would otherwise ask its registry.
+    Nothing,
 }
 
 impl AuthorRepository {
@@ -62,14 +72,14 @@ impl AuthorRepository {
         );
         let home = AuthorHome::of("author-beside-the-house");
         write(&home.folder, &format!("path = \"{house}/image\""), "version = \"0.1\"", &patch);
-        Self { home }
+        Self { home, reach: Reach::Nothing }
     }
 
     /// One that names the house as a repository of git, in these words of a `Cargo.toml`.
     pub fn of_git(house: &str) -> Self {
         let home = AuthorHome::of("author-of-git");
         write(&home.folder, house, house, "");
-        Self { home }
+        Self { home, reach: Reach::Folders }
     }
 
     /// Runs its `xtask image` in one of its folders, without a network but with what earlier runs compiled.
@@ -78,7 +88,7 @@ impl AuthorRepository {
     /// If cargo cannot be started.
     pub fn image(&self, at: &str, args: &[&str]) -> Output {
         let run = ["run", "--quiet", "--package", "xtask", "--", "image"];
-        cargo(&self.home.folder.join(at), &[&run, args].concat())
+        cargo(&self.home.folder.join(at), &[&run, args].concat(), self.reach)
     }
 }
 
@@ -90,7 +100,7 @@ impl AuthorRepository {
 pub fn resolve_elsewhere(house: &str) {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), house, house, "");
-    let output = cargo(folder.path(), &["metadata", "--quiet", "--format-version", "1"]);
+    let output = cargo(folder.path(), &["metadata", "--quiet", "--format-version", "1"], Reach::Folders);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -114,11 +124,11 @@ fn write(folder: &Path, image: &str, core: &str, more: &str) {
     fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
 }
 
-fn cargo(folder: &Path, args: &[&str]) -> Output {
+fn cargo(folder: &Path, args: &[&str], reach: Reach) -> Output {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    // It may fetch from a folder, and nothing from anywhere else.
     command.args(args).env("CARGO_HTTP_PROXY", "http://127.0.0.1:9").env("CARGO_NET_RETRY", "0");
+    command.env("CARGO_NET_OFFLINE", matches!(reach, Reach::Nothing).to_string());
     command.current_dir(folder);
     command.env("CARGO_TARGET_DIR", root().join("target/image-test/author")).output().unwrap()
 }
