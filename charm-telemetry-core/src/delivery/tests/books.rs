@@ -12,6 +12,9 @@ use crate::delivery::transport::TransportError;
 use crate::delivery::{DeliveryOutcomes, Response};
 use crate::outcome::DropReason;
 
+/// Of one request.
+const MOST_ITEMS: usize = 10;
+
 /// What happens to a delivery.
 #[derive(Clone, Debug)]
 enum Action {
@@ -61,6 +64,8 @@ struct Model {
     /// Items that died with a killed process before they were on disk.
     killed_in_memory: u64,
     dropped: u64,
+    /// Ends that left something in the spool. Of a request that was on its way then nobody saw the answer.
+    cut_short: usize,
 }
 
 proptest! {
@@ -73,12 +78,12 @@ proptest! {
     }
 
     #[test]
-    fn without_deaths_and_bad_disks_what_is_not_dropped_arrives_once_and_in_order(actions in orderly_actions(), seed in any::<u64>()) {
+    fn without_deaths_and_bad_disks_what_is_not_dropped_arrives_in_order_and_once_where_there_is_time_for_the_answer(actions in orderly_actions(), seed in any::<u64>()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let (receiver, model) = runtime.block_on(live(actions, seed));
         let order = receiver.order();
         prop_assert!(order.is_sorted(), "{:?}", order);
-        prop_assert_eq!(receiver.duplicates(), 0);
+        prop_assert!(receiver.duplicates() <= MOST_ITEMS * model.cut_short, "{} twice", receiver.duplicates());
         prop_assert_eq!((model.issued.len() - order.len()) as u64, model.dropped);
     }
 }
@@ -105,6 +110,7 @@ async fn live(actions: Vec<Action>, seed: u64) -> (Arc<Receiver>, Model) {
             Action::Restart(tenths) => {
                 let outcomes = bench.shutdown(Duration::from_millis(u64::from(tenths) * 100)).await;
                 model.dropped += outcomes.dropped.total();
+                model.cut_short += usize::from(outcomes.spooled > 0);
                 bench = start(&disk, seed, &receiver);
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -180,4 +186,17 @@ fn set_disk(disk: &SimulatedDisk, way: u8) {
         }
         _ => disk.heal(),
     }
+}
+
+/// The request that is on its way at the second end is taken, and nobody waits for its answer any more.
+#[test]
+fn an_end_in_the_middle_of_a_request_may_bring_its_items_twice_and_no_others() {
+    let mut actions = vec![Action::Receiver(5)];
+    actions.extend([32, 13, 4, 39].map(Action::Send));
+    actions.extend([Action::Restart(12), Action::Send(5)]);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let (receiver, model) = runtime.block_on(live(actions, 1));
+    assert_eq!((receiver.order(), model.dropped), ((0..94).collect::<Vec<_>>(), 0));
+    assert!(model.cut_short == 1 && receiver.duplicates() <= MOST_ITEMS, "{}", receiver.duplicates());
 }
