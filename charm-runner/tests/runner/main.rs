@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod capture;
+#[cfg(feature = "otlp")]
 mod certificates;
 mod command_line;
 #[cfg(feature = "otlp")]
